@@ -1,0 +1,205 @@
+package bot
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Outcome is what became of a question.
+type Outcome string
+
+const (
+	Answered   Outcome = "answered"   // stated, or stated that nothing was set: text and verbatim evidence
+	Clarify    Outcome = "clarify"    // two readings are too close: both offered
+	Passage    Outcome = "passage"    // no intent fits, but these sentences are near
+	Unanswered Outcome = "unanswered" // the announcement does not say
+	Smalltalk  Outcome = "smalltalk"  // greeting, thanks, help
+)
+
+// The labels of podium's own buttons, the same on every platform.
+const (
+	LabelShare     = "Share in channel"
+	LabelWhy       = "Why this answer?"
+	LabelHelpful   = "Helpful"
+	LabelUnhelpful = "Not helpful"
+	LabelConfirm   = "Confirm"
+	LabelCancel    = "Cancel"
+)
+
+// Failure is what a person reads when podium itself failed.
+const Failure = "Something went wrong on my side. Please ask again."
+
+// FailureReply is the reply that says Failure.
+func FailureReply() Reply {
+	return Reply{Private: true, Parts: []Part{{Answer: Failure}}}
+}
+
+// TextReply is a reply of plain sentences: no quote, no source.
+func TextReply(text string) Reply {
+	return Reply{Parts: []Part{{Outcome: Smalltalk, Answer: text}}}
+}
+
+// A Reply is what podium says back. It is a plain value: adapters lay it out
+// and add nothing to its words.
+type Reply struct {
+	Parts   []Part   // one, or one for each question of the message
+	Buttons []Button // podium's own: share, why, votes, confirm, cancel
+	Private bool     // for the asker's eyes alone, where the platform can; the reply to VerbShare never is
+}
+
+// A Part answers one question. Empty fields are left out when it is shown; the
+// order of the fields is the order of reading.
+type Part struct {
+	Outcome  Outcome
+	Ref      string   // names the answer for buttons and the store; empty if there is none
+	Answer   string   // stands alone
+	Quotes   []Quote  // the sentences that the answer rests on, word for word
+	Notes    []string // adjoining facts, then what people mix it up with
+	Choices  []Button // the nearest topics, or the readings to choose from
+	Source   string   // "Announcement of 7 April 2021, sentence 6: ..."
+	Link     string   // the announcement's address, if it has one
+	Numbered bool     // Choices are readings, shown as a numbered list
+}
+
+// A Quote is a stretch of the announcement, word for word.
+type Quote struct {
+	Text    string // without the enclosing quotation marks
+	Speaker string // empty for narration
+	Role    string
+}
+
+// Attribution is "John Kirby, chief Pentagon spokesman", or empty.
+func (q Quote) Attribution() string {
+	if q.Speaker == "" || q.Role == "" {
+		return q.Speaker
+	}
+	return q.Speaker + ", " + q.Role
+}
+
+// String is the quote as a line of plain text, with its speaker behind it.
+func (q Quote) String() string {
+	s := `"` + q.Text + `"`
+	if a := q.Attribution(); a != "" {
+		s += " (" + a + ")"
+	}
+	return s
+}
+
+// A Button is a choice that the reader can press. A terminal shows the label
+// alone.
+type Button struct {
+	Label  string
+	Action Action
+}
+
+// Text is the whole reply in plain text: what a terminal prints, what a screen
+// reader reads and what the golden transcripts hold. It has no trailing line
+// break. Buttons of podium's own are not part of it, but for Confirm and
+// Cancel.
+func (r Reply) Text() string {
+	var b strings.Builder
+	for i, p := range r.Parts {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		if len(r.Parts) > 1 {
+			b.WriteString(strconv.Itoa(i+1) + ". ")
+		}
+		b.WriteString(p.Text())
+	}
+	var asks []string
+	for _, button := range r.Buttons {
+		if button.Label == LabelConfirm || button.Label == LabelCancel {
+			asks = append(asks, "["+button.Label+"]")
+		}
+	}
+	if len(asks) > 0 {
+		b.WriteString("\n" + strings.Join(asks, " "))
+	}
+	return b.String()
+}
+
+// Text is the part in plain text, a line for each field.
+func (p Part) Text() string {
+	lines := make([]string, 0, 8)
+	if p.Answer != "" {
+		lines = append(lines, p.Answer)
+	}
+	for _, q := range p.Quotes {
+		lines = append(lines, q.String())
+	}
+	lines = append(lines, p.Notes...)
+	if c := p.ChoicesText(); c != "" {
+		lines = append(lines, c)
+	}
+	if p.Source != "" {
+		s := p.Source
+		if p.Link != "" {
+			s += " " + p.Link
+		}
+		lines = append(lines, s)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ChoicesText is the choices as plain text: a numbered line each if they are
+// readings, else one line of the nearest topics.
+func (p Part) ChoicesText() string {
+	if len(p.Choices) == 0 {
+		return ""
+	}
+	labels := make([]string, len(p.Choices))
+	for i, c := range p.Choices {
+		labels[i] = c.Label
+		if p.Numbered {
+			labels[i] = strconv.Itoa(i+1) + ". " + c.Label
+		}
+	}
+	if p.Numbered {
+		return strings.Join(labels, "\n")
+	}
+	return "Near it: " + strings.Join(labels, " · ")
+}
+
+// An Action is what a button does when it is pressed. It survives a restart:
+// platforms carry it as text, and hand back text that nobody vouches for, so
+// handlers check every Arg against what they know.
+type Action struct {
+	Verb string // one of the Verb constants
+	Arg  string // depends on the verb
+}
+
+// The verbs and what their Arg holds.
+const (
+	VerbTopic     = "topic"     // an intent's or answer's id
+	VerbShare     = "share"     // the Ref of each part, joined by "+"
+	VerbWhy       = "why"       // handlers' short form of an explanation
+	VerbHelpful   = "helpful"   // as VerbShare
+	VerbUnhelpful = "unhelpful" // as VerbShare
+	VerbConfirm   = "confirm"   // a reminder's draft
+	VerbCancel    = "cancel"    // a reminder's draft
+)
+
+// MaxAction is the longest text of an Action in bytes: Discord's custom_id
+// holds no more.
+const MaxAction = 100
+
+// String is the action as a platform carries it.
+func (a Action) String() string { return a.Verb + ":" + a.Arg }
+
+// ParseAction reads what String wrote. ok is false for anything that no button
+// of podium's can have sent.
+func ParseAction(s string) (a Action, ok bool) {
+	if len(s) > MaxAction {
+		return Action{}, false
+	}
+	verb, arg, found := strings.Cut(s, ":")
+	if !found {
+		return Action{}, false
+	}
+	switch verb {
+	case VerbTopic, VerbShare, VerbWhy, VerbHelpful, VerbUnhelpful, VerbConfirm, VerbCancel:
+		return Action{verb, arg}, true
+	}
+	return Action{}, false
+}
