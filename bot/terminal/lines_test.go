@@ -29,7 +29,7 @@ func TestKeys(t *testing.T) {
 		{"scripts", "العراق日本👍", "العراق日本👍"},
 	} {
 		for name, reader := range map[string]io.Reader{
-			"at once": strings.NewReader(test.typed),
+			"at once":   strings.NewReader(test.typed),
 			"in halves": iotest.HalfReader(strings.NewReader(test.typed)),
 		} {
 			got, err := io.ReadAll(&keys{r: reader})

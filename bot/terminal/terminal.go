@@ -83,14 +83,15 @@ func (a *Adapter) Run(ctx context.Context) error {
 	var lines lineReader = plainLines(in)
 	look := look{}
 	outFile, ok := out.(*os.File)
-	if tty := isFile && ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(outFile.Fd())); tty {
+	if isFile && ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(outFile.Fd())) {
+		look.person = true
+		look.size = func() (int, int, error) { return term.GetSize(int(outFile.Fd())) }
 		name := getenv(a.Environ, "TERM")
 		if name == "" || name == "dumb" {
 			// The terminal's own line discipline edits; no codes are sent.
 			lines = prompted{lines, out}
 		} else {
 			look.colour = getenv(a.Environ, "NO_COLOR") == ""
-			look.size = func() (int, int, error) { return term.GetSize(int(outFile.Fd())) }
 			saved, err := term.MakeRaw(int(file.Fd()))
 			if err != nil {
 				return err
@@ -99,7 +100,6 @@ func (a *Adapter) Run(ctx context.Context) error {
 			e := newEditor(in, out, look)
 			lines, out = e, e
 		}
-		look.person = true
 	}
 	return a.converse(ctx, lines, out, look)
 }

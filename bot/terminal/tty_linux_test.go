@@ -220,14 +220,20 @@ func TestColours(t *testing.T) {
 
 func TestWrap(t *testing.T) {
 	h := bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return bottest.Replies()[0].Reply, nil })
-	s, keyboard, _, end := sit(t, h, "TERM=xterm", "NO_COLOR=1")
-	s.wait(t, "> ", 1)
-	keyboard.WriteString("hello\r")
-	s.wait(t, "lang=en\r\n\r\n> ", 1)
-	keyboard.WriteString("\x04")
-	for line := range strings.Lines(strings.ReplaceAll(end(), "\r\n", "\n")) {
-		if len(line) > 60 {
-			t.Errorf("a line has %d columns of 60: %q", len(line), line)
+	for _, environ := range []string{"TERM=xterm", "TERM=dumb"} {
+		s, keyboard, _, end := sit(t, h, environ, "NO_COLOR=1")
+		s.wait(t, "> ", 1)
+		keyboard.WriteString("hello\r")
+		s.wait(t, "lang=en\r\n\r\n> ", 1)
+		keyboard.WriteString("\x04")
+		text := end()
+		for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+			if len(line) > 60 {
+				t.Errorf("with %s a line has %d columns of 60: %q", environ, len(line), line)
+			}
+		}
+		if want := bottest.Replies()[0].Reply.Text(); !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("with %s the screen shows %q, want the words %q", environ, text, want)
 		}
 	}
 }
