@@ -193,7 +193,7 @@ func (s *SQL) copyTo(ctx context.Context, to *SQL, replace bool) (Counts, error)
 	return n, nil
 }
 
-// makeRoom empties in table. Without replace it refuses a table that holds
+// makeRoom empties table. Without replace it refuses a table that holds
 // something; meta alone always does.
 func makeRoom(ctx context.Context, tx *sql.Tx, table string, replace bool) error {
 	if !replace && table != "meta" {
