@@ -118,6 +118,10 @@ func newRoot(p *program) *cobra.Command {
 		newKnowledge(p),
 		newChat(p),
 		newServe(p),
+		newQuestions(p),
+		newBackup(p),
+		newRestore(p),
+		newMigrate(p),
 		newVersion(p),
 	)
 	return root
