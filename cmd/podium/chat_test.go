@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,5 +74,49 @@ func TestChatUsage(t *testing.T) {
 				t.Errorf("stdout = %q, want nothing", out.String())
 			}
 		})
+	}
+}
+
+// BenchmarkChatMemory reports the memory that podium chat holds after 1,000
+// questions.
+func BenchmarkChatMemory(b *testing.B) {
+	forms := []string{
+		"how many troops are in %s", "when do they leave %s", "what did kirby say about %s", "what does %s cost", "who decides on %s, and why",
+		"is the mission in %s over", "did price mention %s", "tell me about %s", "and in %s?", "what is %s",
+	}
+	subjects := []string{"iraq", "afghanistan", "syria", "isis", "the invitation", "the deadline", "the footprint", "the coalition", "the talks", "the review"}
+	for b.Loop() {
+		cmd := podium(b, nil, "chat")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		go func() {
+			for i := range 1000 {
+				fmt.Fprintf(in, forms[i%10]+" %d\n", subjects[i/10%10], i)
+			}
+		}()
+		// A blank line begins every reply but the first.
+		replies := 1
+		for lines := bufio.NewScanner(out); replies < 1000 && lines.Scan(); {
+			if lines.Text() == "" {
+				replies++
+			}
+		}
+		if replies != 1000 {
+			b.Fatalf("%d replies, want 1000", replies)
+		}
+		b.ReportMetric(resident(b, cmd.Process.Pid), "MB-resident")
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
