@@ -163,7 +163,7 @@ func (a *Adapter) answer(ctx context.Context, said string) bot.Reply {
 	}
 	reply, err := bot.Answer(context.WithoutCancel(ctx), a.Handler, m)
 	if err != nil {
-		a.Log.Error("question failed", "platform", bot.Terminal, "err", err)
+		a.Log.Error("question failed", "platform", bot.Terminal, "error", err)
 	}
 	a.choices = nil
 	for _, p := range reply.Parts {
