@@ -116,7 +116,12 @@ func newRoot(p *program) *cobra.Command {
 	root.AddCommand(
 		newEval(p),
 		newKnowledge(p),
+		newChat(p),
 		newServe(p),
+		newQuestions(p),
+		newBackup(p),
+		newRestore(p),
+		newMigrate(p),
 		newVersion(p),
 	)
 	return root
