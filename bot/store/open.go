@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -361,7 +362,11 @@ func (s *SQL) explain(err error) error {
 		}
 		return err
 	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("the database server can not be reached: %w", e)
+	}
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		// Its text has several lines.
 		return fmt.Errorf("the database server can not be reached: %s", strings.Join(strings.Fields(e.Error()), " "))
 	}
 	return err

@@ -202,8 +202,8 @@ func fill(t testing.TB, s *SQL, seen, questions int) {
 		n         int
 		statement string
 	}{
-		{seen, `INSERT INTO seen (platform, key, at) SELECT 'slack', 'Ev0123456789' || n, $1 + n FROM series`},
-		{questions, `INSERT INTO questions (at, platform, outcome, intent, text) SELECT $1 + n, 'slack', 'unanswered', 'cost', 'what does the whole operation cost the taxpayer ' || n FROM series`},
+		{seen, `INSERT INTO seen (platform, key, at) SELECT 'slack', 'Ev0123456789' || n, CAST($1 AS BIGINT) + n FROM series`},
+		{questions, `INSERT INTO questions (at, platform, outcome, intent, text) SELECT CAST($1 AS BIGINT) + n, 'slack', 'unanswered', 'cost', 'what does the whole operation cost the taxpayer ' || n FROM series`},
 	} {
 		series := fmt.Sprintf(`WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %d) `, f.n)
 		if _, err := s.write.ExecContext(t.Context(), series+f.statement, micros(time.Now().Add(-time.Hour))); err != nil {
