@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -91,6 +92,22 @@ func TestOpenOddPath(t *testing.T) {
 		} else if info.Mode().Perm() != 0o600 {
 			t.Errorf("%q has mode %v, want one that is its owner's alone", name, info.Mode())
 		}
+	}
+}
+
+// TestPragmas looks at both of a SQLite store's connections.
+func TestPragmas(t *testing.T) {
+	s := open(t, databases["sqlite"](t), keepAll)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+		for _, db := range []*sql.DB{s.read, s.write} {
+			var got string
+			if err := db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s is %q, %v, want %q", pragma, got, err, want)
+			}
+		}
+	}
+	if n := s.write.Stats().MaxOpenConnections; n != 1 {
+		t.Errorf("%d connections may write, want 1", n)
 	}
 }
 
