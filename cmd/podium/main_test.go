@@ -154,7 +154,7 @@ func TestBadStart(t *testing.T) {
 				c.variable += withPassword(t, bottest.Postgres(t), "hunter2-but-wrong")
 			}
 			var stderr bytes.Buffer
-			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", c.variable}, "serve")
+			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", office(t), c.variable}, "serve")
 			cmd.Stderr = &stderr
 			err := cmd.Run()
 			if code := cmd.ProcessState.ExitCode(); code != c.code {

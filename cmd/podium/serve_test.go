@@ -50,6 +50,16 @@ func withPassword(t testing.TB, address, password string) string {
 	return u.String()
 }
 
+// office is the setting of a knowledge file that is small and loads at once.
+func office(t testing.TB) string {
+	t.Helper()
+	path, err := filepath.Abs("testdata/office.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "PODIUM_KNOWLEDGE=" + path
+}
+
 // A process is a podium serve of its own.
 type process struct {
 	cmd     *exec.Cmd
@@ -61,7 +71,7 @@ type process struct {
 // waits until it is ready.
 func startServe(t testing.TB, environ ...string) *process {
 	t.Helper()
-	environ = append([]string{"PODIUM_DISCORD_TOKEN=x", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_LOG_FORMAT=json"}, environ...)
+	environ = append([]string{"PODIUM_DISCORD_TOKEN=x", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_LOG_FORMAT=json", office(t)}, environ...)
 	p := &process{cmd: podium(t, environ, "serve")}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -190,8 +200,8 @@ func serveHere(t *testing.T, database string, adapters ...bot.Adapter) *serving 
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(t.Context())
 	p := &program{
-		environ: []string{"PODIUM_DISCORD_TOKEN=x", "PODIUM_HTTP_ADDR=" + l.Addr().String(), "PODIUM_DATABASE_URL=" + database},
-		stdout:  io.Discard, stderr: io.Discard, newHandler: newHandler,
+		environ: []string{office(t), "PODIUM_DISCORD_TOKEN=x", "PODIUM_HTTP_ADDR=" + l.Addr().String(), "PODIUM_DATABASE_URL=" + database},
+		stdout:  io.Discard, stderr: io.Discard,
 		newAdapters: func(config.Settings, bot.Handler, *store.SQL, *slog.Logger) ([]bot.Adapter, error) {
 			return adapters, nil
 		},
@@ -463,30 +473,33 @@ func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return ni
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // BenchmarkServe measures the real program: from its start to /readyz on an
-// existing SQLite file, its memory, and its processor time at rest.
+// existing SQLite file, its memory, and its processor time at rest; with a
+// small knowledge file, and with the built-in one.
 func BenchmarkServe(b *testing.B) {
-	environ := "PODIUM_DATABASE_URL=" + sqliteFile(b)
-	startServe(b, environ).stop(b)
-	b.Run("ready", func(b *testing.B) {
-		for b.Loop() {
-			p := startServe(b, environ)
-			b.StopTimer()
-			p.stop(b)
-			b.StartTimer()
-		}
-	})
-	b.Run("idle", func(b *testing.B) {
-		const rest = 10 * time.Second
-		for b.Loop() {
-			p := startServe(b, environ)
-			before := ticks(b, p.cmd.Process.Pid)
-			<-time.After(rest)
-			used := ticks(b, p.cmd.Process.Pid) - before
-			b.ReportMetric(float64(used)/rest.Seconds(), "cpu%") // a tick is a hundredth of a second
-			b.ReportMetric(resident(b, p.cmd.Process.Pid), "MB")
-			p.stop(b)
-		}
-	})
+	for name, knowledge := range map[string]string{"small": office(b), "embedded": "PODIUM_KNOWLEDGE="} {
+		environ := []string{"PODIUM_DATABASE_URL=" + sqliteFile(b), knowledge}
+		startServe(b, environ...).stop(b)
+		b.Run("ready/"+name, func(b *testing.B) {
+			for b.Loop() {
+				p := startServe(b, environ...)
+				b.StopTimer()
+				p.stop(b)
+				b.StartTimer()
+			}
+		})
+		b.Run("idle/"+name, func(b *testing.B) {
+			const rest = 10 * time.Second
+			for b.Loop() {
+				p := startServe(b, environ...)
+				before := ticks(b, p.cmd.Process.Pid)
+				<-time.After(rest)
+				used := ticks(b, p.cmd.Process.Pid) - before
+				b.ReportMetric(float64(used)/rest.Seconds(), "cpu%") // a tick is a hundredth of a second
+				b.ReportMetric(resident(b, p.cmd.Process.Pid), "MB")
+				p.stop(b)
+			}
+		})
+	}
 }
 
 // ticks is the processor time that a process has used, in 1/100 s.
