@@ -27,6 +27,7 @@ type Result struct {
 	Confidence float64    // how sure the matcher is of Intent, 0 to 1
 	Answers    [2]*Answer // answered: the answer, and a second where the question names two entities; clarify: the readings
 	Also       *Answer    // answered: another reading that is nearly as good
+	Quotes     []Quote    // answered: instead of an answer, the quotes that were asked for
 	Premise    bool       // answered: the question supposes something that the announcement does not say
 	Sentences  [2]int     // passage: the numbers of the sentences, 0 for none
 	Nearest    [3]*Intent // unanswered and passage: the nearest topics
@@ -301,6 +302,9 @@ func (m *matcher) match(s string) Result {
 			r.Parts = parts
 		}
 	}
+	if quotes := m.base.requestsQuote(s); len(quotes) > 0 {
+		r = Result{Outcome: Answered, Quotes: quotes, Intent: r.Intent, Confidence: 1}
+	}
 	r.base, r.Question = m.base, s
 	return r
 }
@@ -315,7 +319,7 @@ func (m *matcher) whole(s string, x *scratch) Result {
 		q.drop(n)
 	}
 	r := m.decide(q, s, x)
-	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.asks == asksOpen {
+	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.head == 0 {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9}
 	}
 	return r
@@ -413,12 +417,14 @@ func (m *matcher) inherit(s, before string, x *scratch) string {
 // What the decision is made by; found on questions that were not seen in
 // training (testdata/README.md).
 const (
-	acceptMargin = -0.35 // from which on a topic is answered
+	acceptMargin = -0.42 // from which on a topic is answered
 	talkScore    = -0.75 // from which on a message is smalltalk
+	talkCover    = 0.5   // and which share of its words smalltalk must know
 	alsoMargin   = 0.35  // a second reading this near is told beside the first
+	nearScore    = -0.85 // below which no topic is nearer than another
 	twinMargin   = 0.25  // two contrasting answers this near are offered
 
-	coverWeight = 0.3
+	coverWeight = 0.6
 	scoreWeight = 0.3
 	usualCover  = 0.9
 	usualScore  = -0.2
@@ -449,7 +455,7 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 	}
 	if m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
-		if scores[other] > talkScore {
+		if scores[other] > talkScore && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
 		return r
@@ -628,7 +634,6 @@ func (m *matcher) strange(q *question, class int) float32 {
 	return 0
 }
 
-
 // veto says what in q speaks against class, however well the words fit.
 func (m *matcher) veto(q *question, s string, class int) (Veto, string) {
 	for _, c := range q.concepts {
@@ -711,18 +716,20 @@ func (m *matcher) foreignQuote(s string) string {
 	return ""
 }
 
-// nearest fills r.Nearest with the topics of the highest scores.
+// nearest fills r.Nearest with the topics of the highest scores; where none
+// comes near, with the first of the file, which are its author's first too.
 func (m *matcher) nearest(r *Result, scores []float32) {
-	var least [3]float32
+	var least [len(r.Nearest)]float32
 	for i, c := range m.classes {
 		if c.kind != classTopic {
 			continue
 		}
+		score := max(scores[i], nearScore)
 		for k := range r.Nearest {
-			if r.Nearest[k] == nil || scores[i] > least[k] {
+			if r.Nearest[k] == nil || score > least[k] {
 				copy(r.Nearest[k+1:], r.Nearest[k:])
 				copy(least[k+1:], least[k:])
-				r.Nearest[k], least[k] = &m.base.Intents[c.intent], scores[i]
+				r.Nearest[k], least[k] = &m.base.Intents[c.intent], score
 				break
 			}
 		}
@@ -731,5 +738,5 @@ func (m *matcher) nearest(r *Result, scores []float32) {
 
 // confidence maps a score or margin to 0..1, and 0 to a half.
 func confidence(score float32) float64 {
-	return 1 / (1 + math.Exp(-3*float64(score)))
+	return 1 / (1 + math.Exp(-1.5*float64(score)))
 }

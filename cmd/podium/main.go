@@ -113,6 +113,7 @@ func newRoot(p *program) *cobra.Command {
 	}
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
+		newAsk(p),
 		newEval(p),
 		newKnowledge(p),
 		newChat(p),
