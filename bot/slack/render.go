@@ -379,57 +379,40 @@ var (
 )
 
 // escape makes text that Slack shows as it stands: no mention, no link and no control character comes through.
-func escape(s string) string { return escaper.Replace(clean(s)) }
+func escape(s string) string { return escaper.Replace(bot.Printable(s)) }
 
 func unescape(s string) string { return unescaper.Replace(s) }
-
-// clean drops what is not text: invalid UTF-8, and control characters but for line breaks and tabs.
-func clean(s string) string {
-	keep := func(r rune) bool { return r == '\n' || r == '\t' || !unicode.IsControl(r) }
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !keep(r) }) < 0 {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if keep(r) {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
 
 // plain is what a person typed, made of what Slack sent: podium's own mention is gone, links, channels and other
 // mentions are the words that were shown, escapes are undone.
 func plain(s, self string) string {
 	var b strings.Builder
 	for {
-		open := strings.IndexByte(s, '<')
-		if open < 0 {
+		before, after, found := strings.Cut(s, "<")
+		code, rest, closed := strings.Cut(after, ">")
+		if !found || !closed {
 			break
 		}
-		length := strings.IndexByte(s[open:], '>')
-		if length < 0 {
-			break
+		b.WriteString(unescape(before))
+		if target, _, _ := strings.Cut(code, "|"); self != "" && target == "@"+self {
+			rest = strings.TrimLeft(rest, ":, ")
+		} else {
+			b.WriteString(unescape(shown(code)))
 		}
-		b.WriteString(unescape(s[:open]))
-		b.WriteString(unescape(shown(s[open+1:open+length], self)))
-		s = s[open+length+1:]
+		s = rest
 	}
 	b.WriteString(unescape(s))
-	text := strings.TrimLeft(strings.TrimSpace(clean(b.String())), ":,")
-	return strings.TrimSpace(strings.ReplaceAll(text, "  ", " "))
+	return strings.TrimSpace(bot.Printable(b.String()))
 }
 
 // shown is what Slack showed for <code>.
-func shown(code, self string) string {
+func shown(code string) string {
 	target, text, labelled := strings.Cut(code, "|")
 	if text == "" {
 		labelled = false
 	}
 	switch {
 	case strings.HasPrefix(target, "@"):
-		if self != "" && target == "@"+self {
-			return ""
-		}
 		if labelled {
 			return "@" + strings.TrimPrefix(text, "@")
 		}
