@@ -33,6 +33,9 @@ const (
 	// direct is how long a slash command waits for its answer before it is
 	// acknowledged without: Slack gives it 3 s.
 	direct = time.Second
+	// behind is how long the rest of a long answer stays behind its
+	// acknowledgement.
+	behind = 300 * time.Millisecond
 	// limit is how long a question may take.
 	limit = 2 * time.Minute
 	// drain is how long questions in hand may take once podium is to stop.
@@ -311,6 +314,13 @@ func (a *Adapter) command(gone <-chan struct{}, c command) (now *outgoing, acked
 		case ready <- messages:
 			if len(messages) > 0 && <-carried {
 				messages = messages[1:]
+			}
+			if len(messages) > 0 {
+				// What is left must not overtake the acknowledgement.
+				select {
+				case <-time.After(behind):
+				case <-ctx.Done():
+				}
 			}
 		case <-late:
 		}
@@ -612,7 +622,7 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 		Workspace: cmp.Or(p.Team.ID, p.User.Team),
 		Channel:   channel,
 		Thread:    opens,
-		ID:        id,
+		ID:        cmp.Or(p.Container.Message, id),
 		User:      bot.User{ID: p.User.ID, Name: cmp.Or(p.User.UserName, p.User.Name)},
 		Kind:      bot.Press,
 		Private:   p.Container.Ephemeral,

@@ -581,20 +581,22 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &socket{ws: ws}
 	defer ws.Close()
-	c.send(map[string]any{"type": "hello", "num_connections": 1, "connection_info": map[string]any{"app_id": "A0001"}})
+	c.mu.Lock() // nothing comes before the greeting
 	s.mu.Lock()
 	s.sockets = append(s.sockets, c)
 	s.change()
 	s.mu.Unlock()
+	err = ws.WriteJSON(map[string]any{"type": "hello", "num_connections": 1, "connection_info": map[string]any{"app_id": "A0001"}})
+	c.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		s.sockets = slices.DeleteFunc(s.sockets, func(o *socket) bool { return o == c })
 		s.change()
 		s.mu.Unlock()
 	}()
-	for {
-		_, frame, err := ws.ReadMessage()
-		if err != nil {
+	for err == nil {
+		var frame []byte
+		if _, frame, err = ws.ReadMessage(); err != nil {
 			return
 		}
 		var ack struct {
