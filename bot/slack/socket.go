@@ -61,6 +61,8 @@ const (
 func (a *Adapter) listen(ctx context.Context) error {
 	var open sync.WaitGroup
 	defer open.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	failures, refusals := 0, 0
 	ever := false
 	for ctx.Err() == nil {

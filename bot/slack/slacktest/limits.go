@@ -8,26 +8,38 @@ import (
 	"unicode/utf8"
 )
 
-// check finds what Slack would refuse in a message, and what would ping
-// somebody.
+// check finds what is wrong with a message.
 func (s *Server) check(m Message, blocks json.RawMessage) error {
+	if err := CheckMessage(m.Text, blocks, m.Method == "chat.update"); err != nil || s.Check == nil {
+		return err
+	}
+	return s.Check(blocks)
+}
+
+// CheckMessage finds what Slack would refuse in a message, and what would ping
+// somebody. An update holds less than a new message.
+func CheckMessage(text string, blocks json.RawMessage, update bool) error {
 	most := 40_000
-	if m.Method == "chat.update" {
+	if update {
 		most = 4_000
 	}
-	switch n := utf8.RuneCountInString(m.Text); {
+	switch n := utf8.RuneCountInString(text); {
 	case n == 0:
 		return errors.New("no text")
 	case n > most:
 		return fmt.Errorf("the text has %d characters", n)
 	}
-	if live := Live(m.Text); live != "" {
+	if live := Live(text); live != "" {
 		return fmt.Errorf("the text pings: %s", live)
 	}
-	return s.checkBlocks(m.Blocks, blocks, 50)
+	var list []Block
+	if err := json.Unmarshal(blocks, &list); err != nil {
+		return err
+	}
+	return checkBlocks(list, 50)
 }
 
-func (s *Server) checkBlocks(blocks []Block, raw json.RawMessage, most int) error {
+func checkBlocks(blocks []Block, most int) error {
 	if len(blocks) > most {
 		return fmt.Errorf("%d blocks", len(blocks))
 	}
@@ -90,9 +102,6 @@ func (s *Server) checkBlocks(blocks []Block, raw json.RawMessage, most int) erro
 	}
 	if total > 13_200 {
 		return fmt.Errorf("%d characters in all blocks", total)
-	}
-	if s.Check != nil {
-		return s.Check(raw)
 	}
 	return nil
 }

@@ -508,7 +508,10 @@ func (s *Server) serveView(w http.ResponseWriter, form url.Values) {
 		err = fmt.Errorf("type %q", view.Type)
 	}
 	if err == nil {
-		err = s.checkBlocks(v.Blocks, view.Blocks, 100)
+		err = checkBlocks(v.Blocks, 100)
+	}
+	if err == nil && s.Check != nil {
+		err = s.Check(view.Blocks)
 	}
 	if err != nil {
 		s.problem(fmt.Errorf("views.publish: %w", err))
