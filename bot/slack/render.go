@@ -394,9 +394,11 @@ func escape(s string) string { return escaper.Replace(bot.Printable(s)) }
 func unescape(s string) string { return unescaper.Replace(s) }
 
 // plain is what a person typed, made of what Slack sent: podium's own mention is gone, links, channels and other
-// mentions are the words that were shown, escapes are undone.
+// mentions are the words that were shown, escapes are undone. A reminder keeps the ids of channels, as <#C123>: it may be
+// set for another channel.
 func plain(s, self string) string {
 	var b strings.Builder
+	keep := false
 	for {
 		before, after, found := strings.Cut(s, "<")
 		code, rest, closed := strings.Cut(after, ">")
@@ -404,9 +406,14 @@ func plain(s, self string) string {
 			break
 		}
 		b.WriteString(unescape(before))
-		if target, _, _ := strings.Cut(code, "|"); self != "" && target == "@"+self {
+		keep = keep || strings.HasPrefix(strings.ToLower(strings.TrimSpace(b.String())), "remind")
+		target, _, _ := strings.Cut(code, "|")
+		switch {
+		case self != "" && target == "@"+self:
 			rest = strings.TrimLeft(rest, ":, ")
-		} else {
+		case keep && strings.HasPrefix(target, "#"):
+			b.WriteString("<" + target + ">")
+		default:
 			b.WriteString(unescape(shown(code)))
 		}
 		s = rest

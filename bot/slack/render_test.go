@@ -217,6 +217,8 @@ func TestPlain(t *testing.T) {
 		"<@UME>":                                "",
 		"does <@U2|kirby> know":                 "does @kirby know",
 		"does <@U2> know":                       "does @U2 know",
+		"<@UME> remind in <#C1|general> daily":  "remind in <#C1> daily",
+		"remind here":                           "remind here",
 		"in <#C1|general>":                      "in #general",
 		"in <#C1|>":                             "in #C1",
 		"<!here> <!channel|channel>":            "@here channel",

@@ -116,6 +116,7 @@ func newRoot(p *program) *cobra.Command {
 	root.AddCommand(
 		newEval(p),
 		newKnowledge(p),
+		newManifest(p),
 		newServe(p),
 		newVersion(p),
 	)
