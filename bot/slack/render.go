@@ -39,7 +39,7 @@ type outgoing struct {
 // A line is one field of a Reply as a line of its plain text, with the blocks' layout.
 type line struct {
 	layout  layout
-	text    string       // plain
+	text    string       // plain and printable
 	escaped string       // text as it is sent
 	choices []bot.Button // of a choices line
 	readAs  string       // of a choices line: the text above its buttons
@@ -104,15 +104,15 @@ func lines(r bot.Reply) []line {
 	if len(asks) > 0 {
 		all = append(all, line{layout: unseen, text: strings.Join(asks, " ")})
 	}
-	for i := range all {
-		all[i].escaped = escape(all[i].text)
+	for i, l := range all {
+		all[i] = l.with(bot.Printable(l.text))
 	}
 	return all
 }
 
-// with is l with another text.
+// with is l with another text, which is printable.
 func (l line) with(text string) line {
-	l.text, l.escaped = text, escape(text)
+	l.text, l.escaped = text, escaper.Replace(text)
 	return l
 }
 
@@ -180,7 +180,7 @@ func fit(all []line, room int) []line {
 				// A list of readings or topics is halved between two of them.
 				half := len(l.choices) / 2
 				head := line{layout: choices, choices: l.choices[:half], readAs: l.readAs}
-				at := strings.Index(l.text, l.choices[half].Label)
+				at := strings.Index(l.text, bot.Printable(l.choices[half].Label))
 				if at < 0 {
 					break
 				}
@@ -215,17 +215,21 @@ func (l line) cost() (size, blocks int) {
 	return size, blocks
 }
 
-// cut splits text before the escaped head exceeds limit bytes: behind a sentence, else, unless sentence is required,
+// cut splits printable text before the escaped head exceeds limit bytes: behind a sentence, else, unless sentence is required,
 // behind a word, else anywhere between two characters.
 func cut(text string, limit int, sentence bool) (head, rest string) {
 	size, word, stop, end := 0, 0, 0, len(text)
 	for i, r := range text {
-		size += len(escape(string(r)))
+		switch size += utf8.RuneLen(r); r {
+		case '&':
+			size += len("&amp;") - 1
+		case '<', '>':
+			size += len("&lt;") - 1
+		}
 		if size > limit {
 			end = i
 			break
 		}
-		next := text[i+utf8.RuneLen(r):]
 		switch {
 		case r == '\n':
 			stop = i + 1
@@ -234,8 +238,6 @@ func cut(text string, limit int, sentence bool) (head, rest string) {
 			if before := strings.TrimRight(text[:i], `"'”’)]`); before != "" && strings.ContainsRune(".!?…", rune(before[len(before)-1])) {
 				stop = i + 1
 			}
-		case next == "":
-			stop = len(text)
 		}
 	}
 	switch {
