@@ -660,7 +660,7 @@ func (a *Adapter) home(ctx context.Context, team, user string) {
 			Kind: bot.Command, Private: true, Text: text,
 		})
 		if i > 0 {
-			view.Blocks.BlockSet = append(view.Blocks.BlockSet, slack.NewDividerBlock())
+			view.Blocks.BlockSet = append(view.Blocks.BlockSet, &block{Type: "divider"})
 		}
 		// Two messages' blocks and a line between them are below the 100 that a view may hold.
 		if messages := render(r, privateLimit, ""); len(messages) > 0 {
