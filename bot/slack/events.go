@@ -107,7 +107,7 @@ func (a *Adapter) command(gone <-chan struct{}, c command) (now *outgoing, acked
 // channel, or, where that is missing or used up, as podium's own.
 func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) {
 	if responseURL != "" {
-		err := a.respond(ctx, responseURL, ephemeral, messages)
+		err := a.respond(ctx, responseURL, ephemeral, thread, messages)
 		if err == nil {
 			return
 		}
@@ -158,7 +158,7 @@ type message struct {
 // me is podium's user id, as Slack told it or else as the event says.
 func (a *Adapter) me(told string) string {
 	if self := a.self.Load(); self != nil {
-		return self.user
+		return *self
 	}
 	return told
 }
@@ -397,7 +397,7 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 	sent, err := a.post(ctx, channel, opens, ref(r), messages)
 	if c := code(err); share && p.ResponseURL != "" && (c == "not_in_channel" || c == "channel_not_found") {
 		// Where podium is not a member, the person who shares lends it a voice.
-		a.report("response_url", ref(r), a.respond(ctx, p.ResponseURL, inChannel, messages))
+		a.report("response_url", ref(r), a.respond(ctx, p.ResponseURL, inChannel, opens, messages))
 		return
 	}
 	if err != nil {

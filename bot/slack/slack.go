@@ -82,9 +82,9 @@ type Adapter struct {
 	secret   string
 	backoff  backoff // of Socket Mode
 
-	self      atomic.Pointer[identity] // nil until Slack has told it
-	connected atomic.Bool              // over Socket Mode
-	down      atomic.Bool              // Socket Mode waits before it tries again
+	self      atomic.Pointer[string] // podium's user id; nil until Slack has told it
+	connected atomic.Bool            // over Socket Mode
+	down      atomic.Bool            // Socket Mode waits before it tries again
 
 	// work counts the questions in hand; none is taken once stopping is set.
 	mu       sync.Mutex
@@ -98,11 +98,11 @@ type Adapter struct {
 	odd    sync.Map // kinds of events that were ignored and logged
 }
 
-// identity is who podium is in the workspace.
-type identity struct {
-	user string
-	bot  string
-}
+var (
+	_ bot.Adapter   = (*Adapter)(nil)
+	_ bot.Poster    = (*Adapter)(nil)
+	_ bot.Directory = (*Adapter)(nil)
+)
 
 // New makes the adapter. It calls nobody before Run. The error is a
 // *bot.ConfigError.
@@ -201,7 +201,7 @@ func (a *Adapter) identify(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		who, err := a.api.AuthTestContext(ctx)
 		if err == nil {
-			a.self.Store(&identity{user: who.UserID, bot: who.BotID})
+			a.self.Store(&who.UserID)
 			a.log.Info("Slack knows podium", "workspace", who.Team, "user", who.User)
 			return nil
 		}
