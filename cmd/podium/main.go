@@ -119,6 +119,7 @@ func newRoot(p *program) *cobra.Command {
 		newEval(p),
 		newKnowledge(p),
 		newSchema(p),
+		newManifest(p),
 		newChat(p),
 		newServe(p),
 		newQuestions(p),
