@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"podium/bot"
+	"podium/bot/store"
 	"podium/config"
 )
 
@@ -37,7 +38,11 @@ func main() {
 // run is the whole program. Data goes to stdout, words about it to stderr; the
 // error is for the caller to show, and exitCode tells the exit code it means.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	return (&program{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}).run(ctx, args)
+	p := &program{
+		environ: environ, stdin: stdin, stdout: stdout, stderr: stderr,
+		newHandler: newHandler, newAdapters: newAdapters,
+	}
+	return p.run(ctx, args)
 }
 
 // exitCode is 0 when all is done, 2 for wrong usage or configuration, and 1
@@ -71,6 +76,10 @@ type program struct {
 	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+
+	// What serve is made of; tests put their own in place.
+	newHandler  func(config.Settings, *store.SQL) (bot.Handler, error)
+	newAdapters func(config.Settings, bot.Handler, *store.SQL, *slog.Logger) ([]bot.Adapter, error)
 }
 
 // settings loads the settings as cmd's flags, the environment and the settings
@@ -105,6 +114,7 @@ func newRoot(p *program) *cobra.Command {
 	}
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
+		newServe(p),
 		newVersion(p),
 	)
 	return root
