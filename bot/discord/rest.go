@@ -33,7 +33,7 @@ const (
 // a cap and of the 5xx only 502. The rate limit headers end here, so that its
 // own limiter stays idle.
 type transport struct {
-	base http.RoundTripper
+	base *http.Transport
 	api  *url.URL
 	wait func(context.Context, time.Duration) error
 
@@ -42,8 +42,13 @@ type transport struct {
 }
 
 func newTransport(api *url.URL) *transport {
-	return &transport{base: http.DefaultTransport, api: api, wait: sleep, until: make(map[string]time.Time)}
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConnsPerHost = 64
+	return &transport{base: base, api: api, wait: sleep, until: make(map[string]time.Time)}
 }
+
+// CloseIdleConnections is what http.Client's method of that name calls.
+func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
 // sleep waits for d or until ctx is done.
 func sleep(ctx context.Context, d time.Duration) error {
