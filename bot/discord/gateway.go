@@ -371,7 +371,10 @@ const (
 
 // wait is how long to wait before the next one.
 func (i *identifies) wait(now time.Time) time.Duration {
-	return max(0, i.full.Add(identifyEvery).Sub(now)-identifyAtWill*identifyEvery)
+	if i.full.Before(now) {
+		return 0
+	}
+	return max(0, i.full.Sub(now)-(identifyAtWill-1)*identifyEvery)
 }
 
 func (i *identifies) take(now time.Time) {

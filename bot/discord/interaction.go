@@ -112,13 +112,15 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
-	first := make(chan response, 1)
+	first, written := make(chan response, 1), make(chan struct{})
+	defer close(written)
 	// Discord delivers over HTTP once, and shows one response whatever
 	// happens: there is nothing to remember.
 	ok := a.take(i.ID, func(ctx context.Context) {
 		defer close(first)
 		a.respond(ctx, i, received, func(r response) error {
 			first <- r
+			<-written // what follows has to arrive later
 			return nil
 		})
 	})
@@ -219,9 +221,7 @@ func (a *Adapter) respond(ctx context.Context, i interaction, received time.Time
 		r := <-ready
 		pages, flags := render(r), visibility(m, r)
 		if m.Kind == bot.Command {
-			path := discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original")
-			if err := a.request(ctx, "PATCH", path, pages[0], nil); err != nil {
-				a.refused("podium could not deliver its answer", i.ID, err)
+			if !a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0]) {
 				return
 			}
 			pages = pages[1:]
@@ -253,11 +253,28 @@ func visibility(m bot.Message, r bot.Reply) int {
 func (a *Adapter) follow(ctx context.Context, i interaction, pages []message, flags int) {
 	for _, page := range pages {
 		page.Flags = flags
-		if err := a.request(ctx, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page, nil); err != nil {
-			a.refused("podium could not deliver its answer", i.ID, err)
+		if !a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page) {
 			return
 		}
 	}
+}
+
+// deliver sends what comes after the first response to i. Discord knows the
+// token only once it has worked through that response, which over HTTP is a
+// moment after it was written.
+func (a *Adapter) deliver(ctx context.Context, i interaction, method, path string, page message) bool {
+	const unknownWebhook = 10015
+	err := a.request(ctx, method, path, page, nil)
+	for pause := 100 * time.Millisecond; pause < 4*time.Second; pause *= 2 {
+		if c, _ := code(err); c != unknownWebhook || sleep(ctx, pause) != nil {
+			break
+		}
+		err = a.request(ctx, method, path, page, nil)
+	}
+	if err != nil {
+		a.refused("podium could not deliver its answer", i.ID, err)
+	}
+	return err == nil
 }
 
 // message is what the person said by i; false if it is nothing of podium's.
