@@ -59,12 +59,24 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-func start(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*discord.Options, *discordtest.Server)) *harness {
+type options = discord.Options
+
+// start returns a running harness that is connected.
+func start(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*options)) *harness {
+	t.Helper()
+	s := prepareHarness(t, h, overHTTP, change...)
+	s.run()
+	s.connected()
+	return s
+}
+
+// prepareHarness returns a harness that does not run yet.
+func prepareHarness(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*options)) *harness {
 	t.Helper()
 	s := &harness{Server: discordtest.New(), t: t, ended: make(chan struct{}), log: new(logBuffer), said: map[string]map[string]any{}}
 	s.OnSent = func(m discordtest.Sent) { s.Add(said(m)) }
 	memory := store.NewMemory()
-	o := discord.Options{
+	o := options{
 		Token: discordtest.Token, APIURL: s.URL, Handler: h, Memory: memory, References: memory,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -72,7 +84,7 @@ func start(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*discord.O
 		o.PublicKey = s.PublicKey
 	}
 	for _, f := range change {
-		f(&o, s.Server)
+		f(&o)
 	}
 	a, err := discord.New(o)
 	if err != nil {
@@ -84,16 +96,16 @@ func start(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*discord.O
 		a.Mount(mux)
 		s.http = httptest.NewServer(mux)
 	}
+	return s
+}
+
+func (s *harness) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {
 		defer close(s.ended)
-		s.err = a.Run(ctx)
+		s.err = s.adapter.Run(ctx)
 	}()
-	if len(change) == 0 {
-		s.connected()
-	}
-	return s
 }
 
 // connected waits until podium has a session and has looked at its commands.

@@ -43,7 +43,8 @@ type interaction struct {
 	} `json:"member"` // in a server
 	User    user `json:"user"` // in a direct message
 	Message struct {
-		Flags int `json:"flags"`
+		ID    string `json:"id"`
+		Flags int    `json:"flags"`
 	} `json:"message"` // whose button was pressed
 	AppPermissions string `json:"app_permissions"`
 }
@@ -309,6 +310,9 @@ func (a *Adapter) message(i interaction, received time.Time) (bot.Message, bool)
 			return m, false
 		}
 		m.Kind, m.Private = bot.Press, i.Message.Flags&ephemeral != 0
+		if i.Message.ID != "" {
+			m.ID = i.Message.ID // what is pressed and voted on
+		}
 		action, ok := bot.ParseAction(d.CustomID)
 		m.Action = action
 		return m, ok

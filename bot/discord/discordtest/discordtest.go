@@ -368,10 +368,15 @@ func (s *Server) current() *session {
 // Dispatch sends an event.
 func (s *Server) Dispatch(name string, data any) error { return s.dispatch(s.current(), name, data) }
 
-// SendOp sends a frame that is no event, such as 7 (reconnect).
+// SendFrame sends a frame that is no event.
+func (s *Server) SendFrame(op int, data any) error {
+	return s.current().send(frame{Op: op, Data: data})
+}
+
+// SendOp sends a frame that ends the session, such as 7 (reconnect).
 func (s *Server) SendOp(op int, data any) error {
 	s.drop()
-	return s.current().send(frame{Op: op, Data: data})
+	return s.SendFrame(op, data)
 }
 
 // CloseGateway ends the connection with code; 0 without one.
