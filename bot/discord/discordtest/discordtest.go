@@ -525,15 +525,19 @@ type apiError struct {
 func (s *Server) rest(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	req := Request{r.Method, strings.TrimPrefix(r.URL.Path, "/api/v9"), body}
-	s.mu.Lock()
-	s.requests = append(s.requests, req)
-	s.change()
-	s.mu.Unlock()
+	// Noted once it has taken effect, before the answer.
+	note := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.requests = append(s.requests, req)
+		s.change()
+	}
 	if s.Intercept != nil {
 		if status, header, text, keep := s.Intercept(req); status != 0 {
 			if keep {
 				s.serve(req, r)
 			}
+			note()
 			for k := range header {
 				w.Header().Set(k, header.Get(k))
 			}
@@ -543,6 +547,7 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v, e := s.serve(req, r)
+	note()
 	w.Header().Set("Content-Type", "application/json")
 	if e != nil {
 		w.WriteHeader(e.status)
