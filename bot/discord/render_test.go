@@ -141,7 +141,7 @@ func FuzzMarkdown(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := discord.Markdown(s)
-		if l := live(got); l != "" {
+		if l := discordtest.Live(got); l != "" {
 			t.Errorf("markdown(%q) = %q is live at %q", s, got, l)
 		}
 		for _, line := range strings.Split(got, "\n") {
@@ -164,7 +164,7 @@ func FuzzMarkdown(f *testing.F) {
 			t.Errorf("markdown(%q) = %q escapes what comes behind it", s, got)
 		}
 		want := strings.ReplaceAll(bot.Printable(s), "\u200b", "")
-		if shown := unescape(got); shown != want {
+		if shown := discordtest.Unescape(got); shown != want {
 			t.Errorf("markdown(%q) shows as %q, want %q", s, shown, want)
 		}
 		for _, n := range []int{1, 7, 40} {
@@ -177,23 +177,6 @@ func FuzzMarkdown(f *testing.F) {
 			}
 		}
 	})
-}
-
-// unescape undoes backslashes alone.
-func unescape(s string) string {
-	var b strings.Builder
-	escaped := false
-	for _, r := range s {
-		if r == '\\' && !escaped {
-			escaped = true
-			continue
-		}
-		escaped = false
-		if r != '\u200b' {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // bare is s without white space.
