@@ -30,14 +30,28 @@ const ephemeral = int(discordgo.MessageFlagsEphemeral)
 // endpoint. Its fields are present even when empty, so that an edit clears
 // what was there before.
 type message struct {
-	Content         string                       `json:"content"`
-	Embeds          []discordgo.MessageEmbed     `json:"embeds"`
-	Components      []discordgo.MessageComponent `json:"components"`
-	AllowedMentions mentions                     `json:"allowed_mentions"`
-	Flags           int                          `json:"flags,omitempty"`
-	Reference       *discordgo.MessageReference  `json:"message_reference,omitempty"`
-	Nonce           string                       `json:"nonce,omitempty"`
-	EnforceNonce    bool                         `json:"enforce_nonce,omitempty"`
+	Content         string                      `json:"content"`
+	Embeds          []discordgo.MessageEmbed    `json:"embeds"`
+	Components      []row                       `json:"components"`
+	AllowedMentions mentions                    `json:"allowed_mentions"`
+	Flags           int                         `json:"flags,omitempty"`
+	Reference       *discordgo.MessageReference `json:"message_reference,omitempty"`
+	Nonce           string                      `json:"nonce,omitempty"`
+	EnforceNonce    bool                        `json:"enforce_nonce,omitempty"`
+}
+
+// A row holds up to five buttons. The types are not discordgo's, whose
+// encoding takes a multiple of the time of all the rest of an answer.
+type row struct {
+	Type    discordgo.ComponentType `json:"type"`
+	Buttons []button                `json:"components"`
+}
+
+type button struct {
+	Type  discordgo.ComponentType `json:"type"`
+	Label string                  `json:"label"`
+	Style discordgo.ButtonStyle   `json:"style"`
+	ID    string                  `json:"custom_id"`
 }
 
 // mentions allows none: {"parse":[]} means nobody is pinged, whatever the
@@ -58,7 +72,7 @@ func render(r bot.Reply) []message {
 	}
 	pages := make([]message, 0, 1)
 	for content != "" || evidence != "" {
-		m := message{Embeds: []discordgo.MessageEmbed{}, Components: []discordgo.MessageComponent{}}
+		m := message{Embeds: []discordgo.MessageEmbed{}, Components: []row{}}
 		m.Content, content = cut(content, maxContent)
 		below := &content
 		if content == "" {
@@ -218,26 +232,23 @@ func lastLetter(s string) rune {
 // rows lays out the buttons: the choices, then podium's own. Podium's own all
 // find room; choices beyond Discord's limits are left out, they stand in the
 // text too.
-func rows(r bot.Reply) []discordgo.MessageComponent {
-	seen := map[string]bool{}
-	chunk := func(all []bot.Button, room int) []discordgo.MessageComponent {
-		list := []discordgo.MessageComponent{}
-		var row discordgo.ActionsRow
+func rows(r bot.Reply) []row {
+	seen := make(map[string]bool)
+	chunk := func(all []bot.Button, room int) []row {
+		list := make([]row, 0, room)
 		for _, b := range all {
 			id := b.Action.String()
 			label := short(bot.Printable(b.Label), maxLabel)
-			if len(id) > bot.MaxAction || seen[id] || strings.TrimSpace(label) == "" || len(list) == room {
+			space := len(list) > 0 && len(list[len(list)-1].Buttons) < maxInRow
+			if len(id) > bot.MaxAction || seen[id] || label == "" || !space && len(list) == room {
 				continue // Discord refuses a message with two equal ids
 			}
 			seen[id] = true
-			row.Components = append(row.Components, discordgo.Button{Label: label, Style: style(b.Action.Verb), CustomID: id})
-			if len(row.Components) == maxInRow {
-				list = append(list, row)
-				row = discordgo.ActionsRow{}
+			if !space {
+				list = append(list, row{Type: discordgo.ActionsRowComponent})
 			}
-		}
-		if len(row.Components) > 0 {
-			list = append(list, row)
+			last := &list[len(list)-1]
+			last.Buttons = append(last.Buttons, button{discordgo.ButtonComponent, label, style(b.Action.Verb), id})
 		}
 		return list
 	}
