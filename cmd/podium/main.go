@@ -113,9 +113,11 @@ func newRoot(p *program) *cobra.Command {
 	}
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
+		newAsk(p),
 		newEval(p),
 		newKnowledge(p),
 		newManifest(p),
+		newChat(p),
 		newServe(p),
 		newQuestions(p),
 		newBackup(p),
