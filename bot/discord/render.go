@@ -192,6 +192,9 @@ func markdown(s string) string {
 // empty, else between words, else between characters.
 func cut(s string, n int) (head, tail string) {
 	s = strings.TrimLeftFunc(s, unicode.IsSpace)
+	if len(s) <= n {
+		return s, "" // bytes are never fewer than units
+	}
 	units, sentence, word, char := 0, 0, 0, 0
 	var before rune
 	escaped := false // by an odd number of backslashes
@@ -275,7 +278,7 @@ func style(verb string) discordgo.ButtonStyle {
 // short is s, cut to at most n UTF-16 units.
 func short(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if utf16Len(s) <= n {
+	if len(s) <= n || utf16Len(s) <= n {
 		return s
 	}
 	units := 0
