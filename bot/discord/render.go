@@ -102,14 +102,14 @@ func layout(r bot.Reply) (content, evidence string) {
 	if len(r.Parts) == 1 {
 		p := r.Parts[0]
 		if len(p.Quotes) > 0 || p.Source != "" {
-			return markdown(p.Answer), rest(p)
+			return answer(p), rest(p)
 		}
 	}
 	// Several answers would be torn from what they rest on if all of that
 	// stood below in one embed: each part stays in one piece.
 	var parts []string
 	for i, p := range r.Parts {
-		text := markdown(p.Answer)
+		text := answer(p)
 		if len(r.Parts) > 1 {
 			text = strconv.Itoa(i+1) + ". " + text
 		}
@@ -119,6 +119,19 @@ func layout(r bot.Reply) (content, evidence string) {
 		parts = append(parts, strings.Trim(text, "\n"))
 	}
 	return strings.Join(parts, "\n\n"), ""
+}
+
+// answer is the part's answer, with its times in the reader's own zone.
+func answer(p bot.Part) string {
+	text := markdown(p.Answer)
+	if len(p.Times) == 0 {
+		return text
+	}
+	times := make([]string, len(p.Times))
+	for i, t := range p.Times {
+		times[i] = "<t:" + strconv.FormatInt(t.Unix(), 10) + ":F>"
+	}
+	return text + "\n-# " + strings.Join(times, " · ")
 }
 
 // rest is the part below its answer, in the order of bot.Part's Text.

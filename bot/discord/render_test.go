@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"podium/bot"
@@ -85,6 +86,22 @@ Not to be mixed up with Afghanistan: the 2,500 troops remaining there are a diff
 -# Announcement of 7 April 2021, sentence 6. <https://example.org/announcement?id=7&lang=en>`
 	if len(m.Embeds) != 1 || m.Embeds[0].Description != want {
 		t.Errorf("embeds = %q, want %q", m.Embeds, want)
+	}
+}
+
+// TestTimes sees that Discord shows times in the reader's own zone.
+func TestTimes(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
+	r := bot.TextReply("Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.")
+	r.Parts[0].Times = []time.Time{at, at.AddDate(0, 0, 1)}
+	var m struct{ Content string }
+	decode(t, []byte(body(t, discord.Render(r)[0])), &m)
+	want := "Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.\n-# <t:1795420800:F> · <t:1795507200:F>"
+	if m.Content != want {
+		t.Errorf("content = %q, want %q", m.Content, want)
+	}
+	if strings.Contains(r.Text(), "<t:") {
+		t.Errorf("Text() = %q", r.Text())
 	}
 }
 
