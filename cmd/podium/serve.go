@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"podium/bot"
+	"podium/bot/discord"
+	"podium/bot/slack"
 	"podium/bot/store"
 	"podium/config"
 	"podium/handlers"
@@ -51,6 +53,43 @@ func newHandler(base *knowledge.Base, st *store.SQL, log *slog.Logger) bot.Handl
 // platform is an entry here.
 func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
 	var list []bot.Adapter
+	if s.Slack.Configured() {
+		a, err := slack.New(slack.Options{
+			BotToken:      s.Slack.BotToken.Reveal(),
+			AppToken:      s.Slack.AppToken.Reveal(),
+			SigningSecret: s.Slack.SigningSecret.Reveal(),
+			APIURL:        s.Slack.APIURL,
+			Admins:        s.Reminders.Admins,
+			Handler:       h,
+			Seen:          st,
+			References:    st,
+			Log:           log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	if s.Discord.Configured() {
+		a, err := discord.New(discord.Options{
+			Token:         s.Discord.Token.Reveal(),
+			PublicKey:     s.Discord.PublicKey,
+			ApplicationID: s.Discord.ApplicationID,
+			GuildID:       s.Discord.GuildID,
+			APIURL:        s.Discord.APIURL,
+			ShardID:       s.Discord.ShardID,
+			ShardCount:    s.Discord.ShardCount,
+			Admins:        s.Reminders.Admins,
+			Handler:       h,
+			Seen:          st,
+			References:    st,
+			Log:           log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
 	return list, nil
 }
 

@@ -1,0 +1,331 @@
+// Package slack connects podium to Slack: slash commands, mentions, direct
+// messages, buttons and the App Home, over Socket Mode, HTTP or both.
+//
+// An event takes this way: http.go or socket.go verifies, unpacks and
+// acknowledges it; events.go makes a bot.Message of it, asks the handler and
+// decides where the reply goes; render.go lays the reply out; api.go sends it.
+// slack.go starts and stops all that; manifest.go is the app as Slack has to
+// know it.
+package slack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"podium/bot"
+)
+
+const (
+	// direct is how long a slash command waits for its answer before it is
+	// acknowledged without: Slack gives it 3 s.
+	direct = time.Second
+	// behind is how long the rest of a long answer stays behind its
+	// acknowledgement.
+	behind = 300 * time.Millisecond
+	// limit is how long a question may take.
+	limit = 2 * time.Minute
+	// drain is how long questions in hand may take once podium is to stop.
+	drain = 3500 * time.Millisecond
+)
+
+// seen remembers events across restarts and replicas.
+type seen interface {
+	MarkSeen(ctx context.Context, platform string, keys ...string) (first bool, err error)
+}
+
+// references remembers podium's own messages, so that an edited question finds
+// its reply.
+type references interface {
+	SaveReference(ctx context.Context, r bot.Reference) error
+	ReplyTo(ctx context.Context, question bot.MessageRef) (bot.Reference, bool, error)
+}
+
+// Options are what New needs. BotToken, Handler, Seen and References are
+// required, and one of AppToken and SigningSecret.
+type Options struct {
+	BotToken      string   // xoxb-
+	AppToken      string   // xapp-: Socket Mode
+	SigningSecret string   // HTTP
+	APIURL        string   // of the Web API; empty: Slack's own
+	Admins        []string // user ids that may set reminders beside Slack's admins
+	Handler       bot.Handler
+	Seen          seen
+	References    references
+	Log           *slog.Logger // nil: slog.Default()
+}
+
+// An Adapter is podium's presence in Slack. It is a bot.Adapter, a bot.Poster
+// and a bot.Directory.
+type Adapter struct {
+	handler    bot.Handler
+	seen       seen
+	references references
+	admins     []string
+	log        *slog.Logger
+
+	api      *slack.Client
+	web      *http.Client // for response URLs
+	apiURL   *url.URL
+	appToken string
+	secret   string
+	backoff  backoff // of Socket Mode
+
+	self      atomic.Pointer[string] // podium's user id; nil until Slack has told it
+	connected atomic.Bool            // over Socket Mode
+	down      atomic.Bool            // Socket Mode waits before it tries again
+
+	// work counts the questions in hand; none is taken once stopping is set.
+	mu       sync.Mutex
+	stopping bool
+	work     sync.WaitGroup
+	ctx      context.Context // of the questions in hand
+	cancel   context.CancelFunc
+
+	recent recent   // events that this process has had
+	held   sync.Map // channel/ts of questions in hand -> chan struct{}
+	odd    sync.Map // kinds of events that were ignored and logged
+}
+
+var (
+	_ bot.Adapter   = (*Adapter)(nil)
+	_ bot.Poster    = (*Adapter)(nil)
+	_ bot.Directory = (*Adapter)(nil)
+)
+
+// New makes the adapter. It calls nobody before Run. The error is a
+// *bot.ConfigError.
+func New(o Options) (*Adapter, error) {
+	switch {
+	case o.BotToken == "":
+		return nil, &bot.ConfigError{Setting: "PODIUM_SLACK_BOT_TOKEN", Problem: "missing, and Slack can not be answered without it; it is the Bot User OAuth Token on the app's page OAuth & Permissions"}
+	case strings.HasPrefix(o.BotToken, "xapp-"):
+		return nil, &bot.ConfigError{Setting: "PODIUM_SLACK_BOT_TOKEN", Problem: "holds an app token; the bot token starts with xoxb-"}
+	case strings.HasPrefix(o.AppToken, "xoxb-"):
+		return nil, &bot.ConfigError{Setting: "PODIUM_SLACK_APP_TOKEN", Problem: "holds a bot token; the app token starts with xapp-"}
+	case o.AppToken == "" && o.SigningSecret == "":
+		return nil, &bot.ConfigError{Setting: "PODIUM_SLACK_APP_TOKEN", Problem: "missing: set it for Socket Mode, or PODIUM_SLACK_SIGNING_SECRET for HTTP"}
+	}
+	address := cmp.Or(o.APIURL, slack.APIURL)
+	if !strings.HasSuffix(address, "/") {
+		address += "/"
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, &bot.ConfigError{Setting: "PODIUM_SLACK_API_URL", Problem: "is no web address"}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	client := &http.Client{
+		Timeout:   15 * time.Second,
+		Transport: transport,
+		// Nothing that podium calls redirects, and a body must not go elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	a := &Adapter{
+		handler:    o.Handler,
+		seen:       o.Seen,
+		references: o.References,
+		admins:     o.Admins,
+		log:        cmp.Or(o.Log, slog.Default()).With("platform", bot.Slack),
+		api: slack.New(o.BotToken, slack.OptionAppLevelToken(o.AppToken), slack.OptionAPIURL(address),
+			slack.OptionHTTPClient(client)),
+		web:      client,
+		apiURL:   u,
+		appToken: o.AppToken,
+		secret:   o.SigningSecret,
+		backoff:  patient,
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a, nil
+}
+
+// Platform is bot.Slack.
+func (a *Adapter) Platform() string { return bot.Slack }
+
+// State is Connected once Slack knows the token and, over Socket Mode, sends
+// events.
+func (a *Adapter) State() bot.State {
+	switch {
+	case a.down.Load():
+		return bot.Down
+	case a.self.Load() == nil || a.appToken != "" && !a.connected.Load():
+		return bot.Connecting
+	}
+	return bot.Connected
+}
+
+// Run serves until ctx is done; see bot.Adapter.
+func (a *Adapter) Run(ctx context.Context) error {
+	defer a.cancel()
+	defer a.web.CloseIdleConnections()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	// Slack may be out of reach; commands over HTTP are answered meanwhile.
+	running.Go(func() {
+		if err := a.identify(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	if a.appToken != "" {
+		running.Go(func() {
+			if err := a.listen(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	<-ctx.Done()
+	// Socket Mode stays open until its questions are answered: their replies
+	// are acknowledgements.
+	a.finish()
+	running.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// identify asks Slack who podium is, until Slack answers.
+func (a *Adapter) identify(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		who, err := a.api.AuthTestContext(ctx)
+		if err == nil {
+			a.self.Store(&who.UserID)
+			a.log.Info("Slack knows podium", "workspace", who.Team, "user", who.User)
+			return nil
+		}
+		if slices.Contains(refused, code(err)) {
+			return &bot.ConfigError{Setting: "PODIUM_SLACK_BOT_TOKEN", Problem: fmt.Sprintf("Slack answered %s: %s", code(err), remedy(err))}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		wait := time.Second << min(attempt, 6)
+		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+			wait = max(wait, limited.RetryAfter)
+		}
+		a.log.Warn("Slack can not be reached; trying again", "call", "auth.test", "error", err, "wait", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take runs f, which answers one question, unless podium is stopping. It
+// reports whether it did.
+func (a *Adapter) take(f func(ctx context.Context)) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopping {
+		return false
+	}
+	a.work.Go(func() {
+		ctx, cancel := context.WithTimeout(a.ctx, limit)
+		defer cancel()
+		defer func() {
+			if p := recover(); p != nil {
+				a.log.Error("a question was lost", "error", fmt.Sprintf("panic: %v", p))
+			}
+		}()
+		f(ctx)
+	})
+	return true
+}
+
+// finish takes no more questions and waits for those in hand.
+func (a *Adapter) finish() {
+	a.mu.Lock()
+	a.stopping = true
+	a.mu.Unlock()
+	giveUp := time.AfterFunc(drain, a.cancel)
+	defer giveUp.Stop()
+	a.work.Wait()
+}
+
+// ignore logs a kind of event that podium has no use for, once.
+func (a *Adapter) ignore(what string) {
+	if len(what) > 80 {
+		what = what[:80]
+	}
+	if _, known := a.odd.LoadOrStore(what, true); !known {
+		a.log.Debug("ignored", "what", what)
+	}
+}
+
+// first reports whether none of keys has come before: to this process, to
+// another or to one before it. Keys that end in a slash name nothing. Without
+// its store podium keeps answering.
+func (a *Adapter) first(ctx context.Context, keys ...string) bool {
+	keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasSuffix(key, "/") })
+	if !a.recent.add(keys...) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	first, err := a.seen.MarkSeen(ctx, bot.Slack, keys...)
+	if err != nil {
+		a.log.Error("the store did not take an event; only this process knows that it was answered", "error", err)
+		return true
+	}
+	return first
+}
+
+// hold makes one question at a time of those about the same message.
+func (a *Adapter) hold(ctx context.Context, key string) (release func()) {
+	mine := make(chan struct{})
+	for {
+		other, held := a.held.LoadOrStore(key, mine)
+		if !held {
+			return func() {
+				a.held.Delete(key)
+				close(mine)
+			}
+		}
+		select {
+		case <-other.(chan struct{}):
+		case <-ctx.Done():
+			return func() {}
+		}
+	}
+}
+
+// recent is the last keys that a process has had. The zero value is ready.
+type recent struct {
+	mu   sync.Mutex
+	keys map[string]bool
+	ring []string
+	next int
+}
+
+// add remembers keys and reports whether all of them are new.
+func (r *recent) add(keys ...string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys == nil {
+		r.keys, r.ring = map[string]bool{}, make([]string, 4096)
+	}
+	fresh := true
+	for _, key := range keys {
+		if r.keys[key] {
+			fresh = false
+			continue
+		}
+		delete(r.keys, r.ring[r.next])
+		r.ring[r.next], r.keys[key] = key, true
+		r.next = (r.next + 1) % len(r.ring)
+	}
+	return fresh
+}
