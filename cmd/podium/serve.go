@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"podium/bot"
+	"podium/bot/discord"
 	"podium/bot/slack"
 	"podium/bot/store"
 	"podium/config"
@@ -57,6 +59,26 @@ func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logg
 			AppToken:      s.Slack.AppToken.Reveal(),
 			SigningSecret: s.Slack.SigningSecret.Reveal(),
 			APIURL:        s.Slack.APIURL,
+			Admins:        s.Reminders.Admins,
+			Handler:       h,
+			Seen:          st,
+			References:    st,
+			Log:           log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	if s.Discord.Configured() {
+		a, err := discord.New(discord.Options{
+			Token:         s.Discord.Token.Reveal(),
+			PublicKey:     s.Discord.PublicKey,
+			ApplicationID: s.Discord.ApplicationID,
+			GuildID:       s.Discord.GuildID,
+			APIURL:        s.Discord.APIURL,
+			ShardID:       s.Discord.ShardID,
+			ShardCount:    s.Discord.ShardCount,
 			Admins:        s.Reminders.Admins,
 			Handler:       h,
 			Seen:          st,
@@ -121,6 +143,9 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 		a.Mount(mux)
 		sv.workers = append(sv.workers, &worker{name: a.Platform(), run: a.Run, state: a.State})
 	}
+	// Reading the knowledge file leaves more garbage than podium ever needs
+	// again at once.
+	debug.FreeOSMemory()
 	log.Info("serving", "version", version(), "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
 }
