@@ -108,7 +108,7 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 // channel, or, where that is missing or used up, as podium's own.
 func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) {
 	if responseURL != "" {
-		err := a.respond(ctx, responseURL, ephemeral, thread, messages)
+		unsent, err := a.respond(ctx, responseURL, ephemeral, thread, messages)
 		if err == nil {
 			return
 		}
@@ -116,6 +116,7 @@ func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread,
 		if _, answered := errors.AsType[*statusError](err); !answered && a.mayCall(responseURL) == nil {
 			return // it may have arrived
 		}
+		messages = unsent
 	}
 	a.report("chat.postEphemeral", ref, a.whisper(ctx, channel, user, thread, messages))
 }
@@ -398,7 +399,8 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 	sent, err := a.post(ctx, channel, opens, ref(r), messages)
 	if c := code(err); share && p.ResponseURL != "" && (c == "not_in_channel" || c == "channel_not_found") {
 		// Where podium is not a member, the person who shares lends it a voice.
-		a.report("response_url", ref(r), a.respond(ctx, p.ResponseURL, inChannel, opens, messages))
+		_, err := a.respond(ctx, p.ResponseURL, inChannel, opens, messages)
+		a.report("response_url", ref(r), err)
 		return
 	}
 	if err != nil {
