@@ -96,6 +96,12 @@ type scratch struct {
 
 // newMatcher makes b's matcher on a trained model, or trains it if that is nil.
 func newMatcher(b *Base, model *classifier) *matcher {
+	return newMatcherOf(b, model, func(int, int) bool { return true })
+}
+
+// newMatcherOf is newMatcher without the examples that keep turns down, by the
+// indexes of intent and example.
+func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) bool) *matcher {
 	m := &matcher{base: b, lexicon: newLexicon(), countries: make(map[uint64]bool), openings: make(map[uint64]Talk)}
 	q := &question{}
 	common := commonUtterances()
@@ -144,8 +150,10 @@ func newMatcher(b *Base, model *classifier) *matcher {
 		}
 		m.classes = append(m.classes, class{intent: i, kind: kind})
 		add(i, in.Title)
-		for _, e := range in.Examples {
-			add(i, e)
+		for j, e := range in.Examples {
+			if keep(i, j) {
+				add(i, e)
+			}
 		}
 	}
 	elsewhere := len(m.classes)
@@ -510,22 +518,31 @@ func (m *matcher) margin(q *question, scores []float32, topic, other int) float3
 		float32(coverWeight*(cover-usualCover)) + float32(scoreWeight*(scores[topic]-usualScore)) - m.strange(q, topic)
 }
 
-// twins turns r into a choice of two readings if its answer and the one that
-// people mix it up with fit alike and q names neither's entity.
+// twins turns r into a choice of two readings where q is a single word that
+// two contrasting answers know alike, such as "deadline?".
 func (m *matcher) twins(r *Result, q *question, scores []float32, topic int) bool {
-	other := r.Answers[0].contrast
-	if other == nil || r.Answers[1] != nil || other.Intent == r.Answers[0].Intent || len(q.words) > 3 {
-		return false
-	}
-	for _, c := range q.concepts {
-		if c.entity != noEntity {
+	var subject *concept
+	for i := range q.concepts {
+		c := &q.concepts[i]
+		if c.function {
+			continue
+		}
+		if subject != nil || c.entity != noEntity {
 			return false
 		}
+		subject = c
 	}
-	for i, c := range m.classes {
-		if c.intent == other.Intent && scores[topic]-scores[i] < twinMargin {
-			r.Outcome = Clarify
-			r.Answers[1] = other
+	if subject == nil {
+		return false
+	}
+	word := q.words[subject.first].id
+	for i := range m.base.Intents {
+		a := &m.base.Intents[i].Answers[0]
+		if a.contrast == nil || a.contrast.Intent == i || !m.vocab[i][word] || !m.vocab[a.contrast.Intent][word] {
+			continue
+		}
+		if scores[topic]-max(scores[i], scores[a.contrast.Intent]) < twinMargin {
+			r.Outcome, r.Answers = Clarify, [2]*Answer{a, a.contrast}
 			return true
 		}
 	}

@@ -212,7 +212,7 @@ func makeRoom(ctx context.Context, tx *sql.Tx, table string, replace bool) error
 	return err
 }
 
-// copyTable copies the rows of table, some hundred with one statement.
+// copyTable copies the rows of table, some dozens with one statement.
 func copyTable(ctx context.Context, from, to *sql.Tx, table string) (n int, err error) {
 	rows, err := from.QueryContext(ctx, "SELECT * FROM "+table)
 	if err != nil {
@@ -223,7 +223,7 @@ func copyTable(ctx context.Context, from, to *sql.Tx, table string) (n int, err 
 	if err != nil {
 		return 0, err
 	}
-	const most = 250
+	const most = 50
 	full, err := to.PrepareContext(ctx, insertRows(table, columns, most))
 	if err != nil {
 		return 0, err

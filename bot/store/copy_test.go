@@ -117,12 +117,12 @@ func TestCopyFails(t *testing.T) {
 	}
 	t.Run("target gone", func(t *testing.T) {
 		source := open(t, databases["sqlite"](t), keepAll)
-		fill(t, source, 100_000, 10)
+		fill(t, source, 20_000, 10)
 		address := bottest.Postgres(t)
 		p, through := proxied(t, address)
 		target := open(t, through, keepAll)
 		// Once some of the rows have arrived.
-		p.cutAfter(1 << 20)
+		p.cutAfter(256 << 10)
 		check(t, source, target, func(*SQL) *SQL { return open(t, address, keepAll) })
 	})
 	t.Run("row refused", func(t *testing.T) {
@@ -144,9 +144,9 @@ func TestCopyFails(t *testing.T) {
 		address := bottest.Postgres(t)
 		p, through := proxied(t, address)
 		source := open(t, through, keepAll)
-		fill(t, source, 100_000, 10)
+		fill(t, source, 20_000, 10)
 		target := open(t, databases["sqlite"](t), keepAll)
-		p.cutAfter(1 << 20)
+		p.cutAfter(256 << 10)
 		if _, err := source.CopyTo(t.Context(), target); err == nil {
 			t.Fatal("CopyTo succeeded, want an error")
 		}

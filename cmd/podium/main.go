@@ -114,8 +114,11 @@ func newRoot(p *program) *cobra.Command {
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
 		newAsk(p),
+		newBench(p),
+		newCheck(p),
 		newEval(p),
 		newKnowledge(p),
+		newSchema(p),
 		newManifest(p),
 		newChat(p),
 		newServe(p),
