@@ -99,7 +99,7 @@ func (g *gateway) run(ctx context.Context) error {
 }
 
 // errReconnect is Discord's request to connect anew at once.
-var errReconnect = errors.New("Discord asked to reconnect")
+var errReconnect = errors.New("asked to reconnect")
 
 // connect makes one connection and serves it until it ends. ready tells
 // whether Discord accepted the session.
