@@ -310,3 +310,18 @@ func TestReplyToPodium(t *testing.T) {
 		t.Errorf("the handler got %+v, want the reply to podium alone", got)
 	}
 }
+
+func TestShard(t *testing.T) {
+	s := prepareHarness(t, &bottest.Recorder{}, false, func(o *options) { o.ShardID, o.ShardCount = 1, 2 })
+	s.run()
+	defer s.Close()
+	if h := s.greeted(t, 1); fmt.Sprint(h.Shard) != "[1 2]" {
+		t.Errorf("shard = %v, want [1 2]", h.Shard)
+	}
+	s.asks(t, "hello")
+	s.cancel()
+	<-s.ended
+	if n := len(s.Requests("GET /applications/")); n != 0 {
+		t.Errorf("shard 1 looked at the commands %d times; shard 0 does that", n)
+	}
+}
