@@ -222,6 +222,25 @@ func TestDiscord(t *testing.T) {
 					}
 				}
 			})
+			t.Run("autocomplete", func(t *testing.T) {
+				data := discordtest.Command("ask", "question", "how many tr")
+				data["options"].([]any)[0].(map[string]any)["options"].([]any)[0].(map[string]any)["focused"] = true
+				i := s.Interaction(4, data, nil)
+				start := time.Now()
+				var body []byte
+				var err error
+				if x.overHTTP {
+					body, err = x.Post("http://"+x.address+"/discord/interactions", i)
+				} else {
+					body, err = x.Interact(i)
+				}
+				if err != nil || !strings.Contains(string(body), `"value":"How many troops"`) {
+					t.Errorf("completed by %s, %v", body, err)
+				}
+				if d := time.Since(start); d > time.Second {
+					t.Errorf("completed after %v", d)
+				}
+			})
 			t.Run("follow-up questions", func(t *testing.T) {
 				_, first := x.message(t, discordMention+"how many troops are in iraq?", nil)
 				_, m := x.message(t, "and in Afghanistan?", map[string]any{"type": 19,
