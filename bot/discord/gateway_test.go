@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,17 @@ func TestWrongToken(t *testing.T) {
 	defer s.Close()
 	if e := s.fails(t); e.Setting != "PODIUM_DISCORD_TOKEN" || strings.Contains(e.Error(), "wrong") {
 		t.Errorf("Run = %v, want PODIUM_DISCORD_TOKEN without the token", e)
+	}
+}
+
+func TestWrongTokenAtTheLookUp(t *testing.T) {
+	s := begin(t, &bottest.Recorder{}, func(s *harness) {
+		s.Intercept = func(r discordtest.Request) (int, http.Header, string, bool) {
+			return 401, nil, `{"message":"401: Unauthorized","code":0}`, false
+		}
+	})
+	if e := s.fails(t); e.Setting != "PODIUM_DISCORD_TOKEN" {
+		t.Errorf("Run = %v, want PODIUM_DISCORD_TOKEN", e)
 	}
 }
 
