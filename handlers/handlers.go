@@ -86,14 +86,21 @@ func whole(word string) func(bot.Message, []string) bool {
 	return func(_ bot.Message, words []string) bool { return len(words) == 1 && words[0] == word }
 }
 
-// Handle replies to m.
-func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	words := strings.FieldsFunc(strings.ToLower(m.Text), func(r rune) bool {
+// commandWords are the words of text as commands are told by: lower case, and
+// without podium's own name in front.
+func commandWords(text string) []string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
 		return strings.ContainsRune(" \t\r\n.,;:!?/", r)
 	})
 	if len(words) > 1 && words[0] == "podium" {
 		words = words[1:]
 	}
+	return words
+}
+
+// Handle replies to m.
+func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error) {
+	words := commandWords(m.Text)
 	for _, k := range h.kinds {
 		if k.takes(m, words) {
 			r, err := k.reply(ctx, m)
