@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,6 +186,28 @@ func TestDiscord(t *testing.T) {
 						}
 						if live := m.Live(); live != "" {
 							t.Errorf("%s %q pings %q", kind, question, live)
+						}
+					}
+				}
+			})
+			t.Run("the golden transcripts", func(t *testing.T) {
+				files, err := filepath.Glob("../../handlers/testdata/*.txt")
+				if err != nil || len(files) == 0 {
+					t.Fatalf("no transcripts: %v", err)
+				}
+				for n, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// A conversation of its own.
+					channel := fmt.Sprint(700+n) + "000000000000000"
+					s.Set("/channels/"+channel, map[string]any{"id": channel, "type": 1})
+					for _, exchange := range strings.Split("\n"+string(text), "\n> ")[1:] {
+						question, want, _ := strings.Cut(exchange, "\n")
+						_, m := x.message(t, question, map[string]any{"channel_id": channel, "guild_id": nil, "member": nil})
+						if !slices.Equal(strings.Fields(m.Text()), strings.Fields(want)) {
+							t.Errorf("%s: %q is answered\n%s\nwant the words of\n%s", filepath.Base(file), question, m.Text(), want)
 						}
 					}
 				}
