@@ -51,6 +51,7 @@ type Handlers struct {
 	votes         votes
 	log           *slog.Logger
 	kinds         []kind
+	fields        map[string][]string // for Complete
 }
 
 // kind is a kind of request: the first of the list that takes a message
@@ -67,6 +68,7 @@ func New(o Options) *Handlers {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	h.fields = h.completions()
 	h.kinds = []kind{
 		{"press", func(m bot.Message, _ []string) bool { return m.Kind == bot.Press }, h.press},
 		{"help", whole("help"), h.help},

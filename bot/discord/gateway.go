@@ -21,10 +21,10 @@ import (
 	"podium/bot"
 )
 
-// Intents are what podium asks the gateway for: servers, the messages in their
+// intents are what podium asks the gateway for: servers, the messages in their
 // channels and direct messages. None is privileged: Discord leaves the text
 // out of every message that neither mentions podium nor was sent to it.
-const Intents = discordgo.IntentsGuilds | discordgo.IntentsGuildMessages | discordgo.IntentsDirectMessages
+const intents = discordgo.IntentsGuilds | discordgo.IntentsGuildMessages | discordgo.IntentsDirectMessages
 
 // The gateway's operations.
 const (
@@ -99,7 +99,7 @@ func (g *gateway) run(ctx context.Context) error {
 }
 
 // errReconnect is Discord's request to connect anew at once.
-var errReconnect = errors.New("Discord asked to reconnect")
+var errReconnect = errors.New("asked to reconnect")
 
 // connect makes one connection and serves it until it ends. ready tells
 // whether Discord accepted the session.
@@ -220,7 +220,7 @@ func (g *gateway) greet(c *connection) error {
 	g.spent.take(time.Now())
 	identify := map[string]any{
 		"token":      g.token,
-		"intents":    Intents,
+		"intents":    intents,
 		"properties": map[string]string{"os": runtime.GOOS, "browser": "podium", "device": "podium"},
 	}
 	if g.shard[1] > 1 {
@@ -300,7 +300,7 @@ func (g *gateway) ended(err error) error {
 	case 4003, 4007, 4009: // not authenticated, invalid sequence, session timed out
 		g.forget()
 	case 4004:
-		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the token; copy the present one from the Bot page of the application")
+		return errToken
 	case 4010:
 		return refuse("PODIUM_DISCORD_SHARD_ID", "Discord refused shard %d of %d; the id counts from 0 and stays below PODIUM_DISCORD_SHARD_COUNT", g.shard[0], g.shard[1])
 	case 4011:
@@ -308,7 +308,7 @@ func (g *gateway) ended(err error) error {
 	case 4012:
 		return refuse("PODIUM_DISCORD_API_URL", "the gateway found there does not speak version %s; point the setting at Discord or update podium", discordgo.APIVersion)
 	case 4013, 4014:
-		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the intents GUILDS, GUILD_MESSAGES and DIRECT_MESSAGES (%d) to the token's application; look at its Bot page", Intents)
+		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the intents GUILDS, GUILD_MESSAGES and DIRECT_MESSAGES (%d) to the token's application; look at its Bot page", intents)
 	}
 	return closed
 }

@@ -45,13 +45,13 @@ func newServe(p *program) *cobra.Command {
 }
 
 // newHandler makes what answers on every platform.
-func newHandler(base *knowledge.Base, st *store.SQL, log *slog.Logger) bot.Handler {
+func newHandler(base *knowledge.Base, st *store.SQL, log *slog.Logger) *handlers.Handlers {
 	return handlers.New(handlers.Options{Knowledge: base, Conversations: st, Questions: st, Votes: st, Log: log})
 }
 
 // newAdapters makes the adapters of the platforms that are configured. A new
 // platform is an entry here.
-func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
+func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
 	var list []bot.Adapter
 	if s.Slack.Configured() {
 		a, err := slack.New(slack.Options{
@@ -83,6 +83,7 @@ func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logg
 			Handler:       h,
 			Seen:          st,
 			References:    st,
+			Completer:     h,
 			Log:           log,
 		})
 		if err != nil {
