@@ -177,7 +177,7 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 		switch {
 		case r.Outcome == Smalltalk:
 			continue
-		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < 0.5):
+		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < partConfidence):
 			return nil
 		}
 		for _, other := range out {
@@ -193,6 +193,10 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 	}
 	return out
 }
+
+// partConfidence is how sure podium must be that a part is what the
+// announcement does not speak of, to say so beside an answer.
+const partConfidence = 0.4
 
 // pronouns stand for what the question before named.
 var pronouns = makeSet("they them their it its he him his she her there that this those these")
