@@ -1,17 +1,18 @@
 package knowledge
 
 import (
+	"math/bits"
 	"strings"
 )
 
 // A lexicon is what a matcher knows of words: those of its training, their
 // stems, what stands for what, and who is called what.
 type lexicon struct {
-	forms    map[string]word // as typed, of everything that training saw
-	stems    map[string]word // by stem
-	counts   map[string]int  // how often training saw a stem
-	doubtful map[string]int  // words of examples that may be typing errors, and how often they stand there
-	byStart  map[byte][]string
+	forms    map[string]word         // as typed, of everything that training saw
+	stems    map[string]word         // by stem
+	counts   map[string]int          // how often training saw a stem
+	doubtful map[string]int          // words of examples that may be typing errors, and how often they stand there
+	alike    map[likeness][]spelling // by first letter and length, for putting typing errors right
 	trie     map[trieKey]trieNode
 	nodes    int32
 }
@@ -86,7 +87,7 @@ func newLexicon() *lexicon {
 		stems:    make(map[string]word),
 		counts:   make(map[string]int),
 		doubtful: make(map[string]int),
-		byStart:  make(map[byte][]string),
+		alike:    make(map[likeness][]spelling),
 		trie:     make(map[trieKey]trieNode),
 	}
 }
@@ -174,7 +175,8 @@ func (l *lexicon) keep(form string, w word) {
 	}
 	l.forms[form] = w
 	if len(form) > 3 && !isDigit(form[0]) {
-		l.byStart[form[0]] = append(l.byStart[form[0]], form)
+		k := likeness{form[0], byte(min(len(form), 255))}
+		l.alike[k] = append(l.alike[k], spelling{form, letters(form)})
 	}
 }
 
@@ -273,6 +275,25 @@ func (l *lexicon) word(form string, q *question, at int) word {
 	return w
 }
 
+// likeness is what words have in common that may be typing errors of one
+// another: their first letter and their length, give or take an edit.
+type likeness struct{ first, length byte }
+
+// spelling is a form with the set of its letters.
+type spelling struct {
+	form    string
+	letters uint32
+}
+
+// letters is the set of a word's letters. An edit changes it by two at most,
+// which spares most words the counting of edits.
+func letters(form string) (set uint32) {
+	for i := range len(form) {
+		set |= 1 << (form[i] & 31)
+	}
+	return set
+}
+
 // spell returns the nearest known word to one that is unknown: one edit off,
 // or two from eight letters on. Of equals the one that starts alike for longer
 // wins, then the one that training saw more often, then the first in the
@@ -286,10 +307,15 @@ func (l *lexicon) spell(form string) (string, bool) {
 		limit = 3
 	}
 	found, least, prefix, count := "", limit, 0, 0
-	try := func(candidates []string) {
-		for _, c := range candidates {
-			n := distance(form, c, limit)
-			if n >= limit {
+	set := letters(form)
+	try := func(candidates []spelling) {
+		for i := range candidates {
+			if bits.OnesCount32(set^candidates[i].letters) > 2*least {
+				continue
+			}
+			c := candidates[i].form
+			n := distance(form, c, min(limit, least+1))
+			if n >= limit || n > least {
 				continue
 			}
 			same := 0
@@ -302,11 +328,15 @@ func (l *lexicon) spell(form string) (string, bool) {
 			}
 		}
 	}
-	try(l.byStart[form[0]])
-	if found == "" && form[1] != form[0] {
-		try(l.byStart[form[1]])
+	for _, first := range [2]byte{form[0], form[1]} {
+		for length := len(form) - limit + 1; length < len(form)+limit; length++ {
+			try(l.alike[likeness{first, byte(length)}])
+		}
+		if found != "" {
+			return found, true
+		}
 	}
-	return found, found != ""
+	return "", false
 }
 
 // drop leaves out the first n words.

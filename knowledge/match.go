@@ -248,6 +248,15 @@ const (
 
 // decide matches one question.
 func (m *matcher) decide(q *question, s string, x *scratch) Result {
+	r := m.read(q, s, x)
+	if r.Outcome == Unanswered && len(q.words) > 0 {
+		m.nearest(&r, x.scores)
+	}
+	return r
+}
+
+// read is decide without the nearest topics.
+func (m *matcher) read(q *question, s string, x *scratch) Result {
 	r := Result{Outcome: Unanswered}
 	if len(q.words) == 0 {
 		return r
@@ -273,7 +282,6 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 		return r
 	}
-	m.nearest(&r, scores)
 	margin := float32(math.Inf(-1))
 	if topic >= 0 {
 		margin = m.margin(q, scores, topic, other)
