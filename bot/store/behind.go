@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"podium/bot"
+)
+
+const (
+	maxBehind = 10_000 // writes that wait; some minutes of a busy workspace
+	batchSize = 500    // writes in one transaction
+)
+
+var (
+	errFull   = errors.New("the database has been away for so long that no more can be kept for it")
+	errClosed = errors.New("the store is closed")
+)
+
+// A write waits to reach the database.
+type write struct {
+	statement string
+	args      []any
+	turn      string         // conversation, if it sets a turn
+	message   bot.MessageRef // if it saves a reference
+}
+
+// behind is the queue of writes that nobody waits for. What stands in it is
+// seen by reads of this process.
+type behind struct {
+	mu     sync.Mutex
+	queue  []write
+	turns  map[string]latest[bot.Turn]
+	refs   map[bot.MessageRef]latest[bot.Reference]
+	closed bool
+	wake   chan struct{} // holds a token while there is something to write
+	empty  chan struct{} // closed once the queue is empty after drain began
+}
+
+// latest is a value that waits in the queue, and how many writes of it do.
+type latest[T any] struct {
+	value   T
+	waiting int
+}
+
+func (b *behind) start() {
+	b.turns = make(map[string]latest[bot.Turn])
+	b.refs = make(map[bot.MessageRef]latest[bot.Reference])
+	b.wake = make(chan struct{}, 1)
+	b.empty = make(chan struct{})
+}
+
+// add queues w; note, if not nil, records what reads are to see meanwhile.
+func (b *behind) add(w write, note func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return errClosed
+	case len(b.queue) >= maxBehind:
+		return errFull
+	}
+	b.queue = append(b.queue, w)
+	if note != nil {
+		note()
+	}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// batch returns the writes that stand first. They stay queued until written.
+func (b *behind) batch() []write {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.queue[:min(len(b.queue), batchSize)]
+}
+
+// written takes the first n writes off the queue.
+func (b *behind) written(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.queue[:n] {
+		if l, ok := b.turns[w.turn]; ok {
+			if l.waiting--; l.waiting == 0 {
+				delete(b.turns, w.turn)
+			} else {
+				b.turns[w.turn] = l
+			}
+		}
+		if l, ok := b.refs[w.message]; ok {
+			if l.waiting--; l.waiting == 0 {
+				delete(b.refs, w.message)
+			} else {
+				b.refs[w.message] = l
+			}
+		}
+	}
+	b.queue = append([]write(nil), b.queue[n:]...)
+	if b.closed && len(b.queue) == 0 {
+		close(b.empty)
+	}
+}
+
+// drain takes no more writes, waits until the queue is written or ctx is done,
+// and returns how many writes are left.
+func (b *behind) drain(ctx context.Context) int {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		if len(b.queue) == 0 {
+			close(b.empty)
+		}
+	}
+	b.mu.Unlock()
+	select {
+	case <-b.empty:
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
+
+// writeBehind writes the queue until ctx is done. While the database does not
+// take it, it tries again every second.
+func (s *SQL) writeBehind(ctx context.Context) {
+	var logged time.Time
+	for {
+		select {
+		case <-s.behind.wake:
+		case <-ctx.Done():
+			return
+		}
+		for {
+			batch := s.behind.batch()
+			if len(batch) == 0 {
+				break
+			}
+			err := s.writeAll(ctx, batch)
+			if err == nil {
+				s.behind.written(len(batch))
+				continue
+			}
+			if hopeless(err) && len(batch) > 1 {
+				// One of them is not to be written at all: find it by
+				// writing the first alone.
+				batch, err = batch[:1], s.writeAll(ctx, batch[:1])
+			}
+			if err == nil || hopeless(err) {
+				s.behind.written(1)
+			}
+			if err == nil {
+				continue
+			}
+			if time.Since(logged) >= time.Minute {
+				logged = time.Now()
+				s.log.Error("the database does not take what was written behind", "error", s.explain(err), "dropped", hopeless(err))
+			}
+			if hopeless(err) {
+				continue
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// writeAll writes batch in one transaction.
+func (s *SQL) writeAll(ctx context.Context, batch []write) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return inTx(ctx, s.write, nil, func(tx *sql.Tx) error {
+		for _, w := range batch {
+			if _, err := tx.ExecContext(ctx, w.statement, w.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// hopeless reports whether the database refuses the values themselves, so that
+// trying again is no use.
+func hopeless(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23")
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+			return true
+		}
+	}
+	return false
+}
+
+// inTx runs f in a transaction, which is committed if f succeeds.
+func inTx(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	return tx.Commit()
+}
+
+// ignoreDone is nil for a transaction that has ended by itself, as one does
+// when its context or its connection ends.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}

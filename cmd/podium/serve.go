@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"podium/bot"
+	"podium/bot/store"
+	"podium/config"
+)
+
+const (
+	// After a signal, adapters and requests in hand have this long to end, and
+	// the store this long to write what is queued: 5 s in all, and something
+	// to spare.
+	grace      = 4 * time.Second
+	storeGrace = 600 * time.Millisecond
+
+	maxBody = 1 << 20 // of a request, in bytes
+)
+
+func newServe(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Connect to Slack and Discord, whichever is configured",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return p.serve(cmd) },
+	}
+	config.AddFlags(cmd.Flags(), "database_url", "http_addr", "log_level", "log_format")
+	return cmd
+}
+
+// newHandler makes what answers on every platform.
+func newHandler(s config.Settings, st *store.SQL) (bot.Handler, error) {
+	return bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return bot.FailureReply(), nil }), nil
+}
+
+// newAdapters makes the adapters of the platforms that are configured. A new
+// platform is an entry here.
+func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
+	var list []bot.Adapter
+	return list, nil
+}
+
+func (p *program) serve(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	s, err := p.settings(cmd)
+	if err != nil {
+		return err
+	}
+	if !s.Slack.Configured() && !s.Discord.Configured() {
+		return usagef("no platform is configured: set PODIUM_SLACK_BOT_TOKEN and PODIUM_SLACK_APP_TOKEN (or PODIUM_SLACK_SIGNING_SECRET), " +
+			"or PODIUM_DISCORD_TOKEN (or PODIUM_DISCORD_PUBLIC_KEY); to try podium without any: podium chat")
+	}
+	log := p.logger(s.Log)
+	listener, err := net.Listen("tcp", s.HTTP.Addr)
+	if err != nil {
+		return &bot.ConfigError{Setting: "PODIUM_HTTP_ADDR", Problem: err.Error()}
+	}
+	defer listener.Close()
+	st, err := store.Open(ctx, s.Store.URL.Reveal(), store.Options{
+		Serve: true, Create: true, Wait: 30 * time.Second,
+		Questions: s.Store.Questions, References: s.Store.References, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	err = p.serveFrom(ctx, s, st, listener, log)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
+	defer cancel()
+	return errors.Join(err, st.Close(closing))
+}
+
+// serveFrom connects everything to an open store and runs it until ctx is done.
+func (p *program) serveFrom(ctx context.Context, s config.Settings, st *store.SQL, listener net.Listener, log *slog.Logger) error {
+	handler, err := p.newHandler(s, st)
+	if err != nil {
+		return err
+	}
+	adapters, err := p.newAdapters(s, handler, st, log)
+	if err != nil {
+		return err
+	}
+	sv := &server{ping: st.Ping, log: log}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", sv.healthz)
+	mux.HandleFunc("GET /readyz", sv.readyz)
+	for _, a := range adapters {
+		a.Mount(mux)
+		sv.workers = append(sv.workers, &worker{name: a.Platform(), run: a.Run, state: a.State})
+	}
+	log.Info("serving", "version", version(), "address", listener.Addr().String(), "database", s.Store.URL)
+	return sv.run(ctx, listener, mux)
+}
+
+// A worker runs until its context is done. Adapters are workers that have a
+// state; reminders are one that has none.
+type worker struct {
+	name  string
+	run   func(context.Context) error
+	state func() bot.State // nil: not a platform
+
+	mu  sync.Mutex
+	err error // why it ended, if it did so by itself
+}
+
+// ended is why the worker ended by itself; nil while it runs.
+func (w *worker) ended() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// runSafely runs the worker and returns why it ended before ctx did, or nil.
+func (w *worker) runSafely(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%s panicked: %v", w.name, v)
+		}
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("ended without a reason")
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = err
+	}()
+	return w.run(ctx)
+}
+
+// A server runs the HTTP server and the workers.
+type server struct {
+	workers []*worker
+	ping    func(context.Context) error
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	pinged time.Time
+	pong   error
+}
+
+// run serves until ctx is done or nothing is left to serve. The end of one
+// worker is not the end of the others, unless it has found a setting wrong.
+func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	web := &http.Server{
+		Handler:           http.MaxBytesHandler(s.recovering(mux), maxBody),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       75 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("HTTP server: %w", err))
+		}
+	})
+	for _, w := range s.workers {
+		running.Go(func() {
+			err := w.runSafely(ctx)
+			if err == nil {
+				return
+			}
+			if _, ok := errors.AsType[*bot.ConfigError](err); ok {
+				cancel(err)
+				return
+			}
+			s.log.Error("a part of podium has ended; the others go on", "part", w.name, "error", err)
+			if !s.anyPlatformLeft() {
+				cancel(fmt.Errorf("no platform is left: %s: %w", w.name, err))
+			}
+		})
+	}
+	<-ctx.Done()
+	s.log.Info("stopping")
+	finishing, done := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer done()
+	// An error means that the time was up, which shows below.
+	_ = web.Shutdown(finishing)
+	ended := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(ended)
+	}()
+	err := context.Cause(ctx)
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	select {
+	case <-ended:
+	case <-finishing.Done():
+		err = errors.Join(err, fmt.Errorf("some work was still running %s after the signal and was cut off", grace))
+	}
+	return err
+}
+
+func (s *server) anyPlatformLeft() bool {
+	for _, w := range s.workers {
+		if w.state != nil && w.ended() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// recovering answers 500 where a handler panics, and keeps the stack to
+// itself.
+func (s *server) recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				s.log.Error("a request panicked", "path", r.URL.Path, "panic", fmt.Sprint(v))
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// healthz says that the process runs.
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "ok")
+}
+
+// readiness is what /readyz tells.
+type readiness struct {
+	Database  string               `json:"database"` // "up" or "down"
+	Platforms map[string]bot.State `json:"platforms"`
+	Reasons   map[string]string    `json:"reasons,omitempty"` // of what is down
+}
+
+// readyz is 200 while podium can answer: a platform that is down does not
+// change that, the database does.
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	ready := readiness{Database: "up", Platforms: make(map[string]bot.State), Reasons: make(map[string]string)}
+	status := http.StatusOK
+	if err := s.database(r.Context()); err != nil {
+		status, ready.Database = http.StatusServiceUnavailable, "down"
+		ready.Reasons["database"] = err.Error()
+	}
+	for _, w := range s.workers {
+		err := w.ended()
+		if err != nil {
+			ready.Reasons[w.name] = err.Error()
+		}
+		if w.state != nil {
+			ready.Platforms[w.name] = w.state()
+			if err != nil {
+				ready.Platforms[w.name] = bot.Down
+			}
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	// The client may be gone; there is nobody to tell.
+	_ = json.NewEncoder(w).Encode(ready)
+}
+
+// database asks the database, at most once a second however often /readyz is.
+func (s *server) database(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.pinged) < time.Second {
+		return s.pong
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	s.pong, s.pinged = s.ping(ctx), time.Now()
+	return s.pong
+}
