@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -46,8 +48,9 @@ type Delivery struct {
 	Reminder string
 	Due      time.Time
 	State    DeliveryState
-	Tried    time.Time  // when the last attempt to post it began
-	Message  MessageRef // of Posted
+	Began    time.Time  // when the first attempt to post it began
+	Tried    time.Time  // when the last one did
+	Message  MessageRef // where it is posted; its ID is empty until then
 	Reason   string     // of Skipped and Unknown, in words
 }
 
@@ -73,4 +76,24 @@ type Refusal struct {
 
 func (e *Refusal) Error() string {
 	return strings.Join(append([]string{e.Problem}, e.Hints...), "\n")
+}
+
+// A Due is an occurrence whose post is to be written now.
+type Due struct {
+	At        time.Time // when it was due, in the reminder's zone
+	Now       time.Time // in the same zone
+	Countdown time.Time // midnight of the day that is counted down to; zero: none
+}
+
+// Late reports whether the post comes so long after its time that it has to
+// say so.
+func (d Due) Late() bool { return d.Now.Sub(d.At) > 2*time.Minute }
+
+// ErrGone says that what a reminder posts is no longer in the knowledge file.
+var ErrGone = errors.New("what the reminder posts is no longer there")
+
+// A Teller can send a person a message of their own. A Poster that is one lets
+// podium tell the author of a reminder what has become of it.
+type Teller interface {
+	Tell(ctx context.Context, user string, r Reply) error
 }
