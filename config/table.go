@@ -37,7 +37,7 @@ func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
 // Table returns all settings in the order in which documents list them.
 func Table() []Setting { return table }
 
-// AddFlags gives flags to the settings with these keys. Secrets get none: a
+// AddFlags gives flags to the settings with these keys. Tokens get none: a
 // command line is for everybody to read.
 func AddFlags(flags *pflag.FlagSet, keys ...string) {
 	for _, key := range keys {

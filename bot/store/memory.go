@@ -41,14 +41,15 @@ func NewMemory() *Memory {
 func (m *Memory) MarkSeen(_ context.Context, platform string, keys ...string) (first bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Now()
 	first = true
 	for _, key := range keys {
-		k := [2]string{platform, clean(key)}
-		if _, ok := m.seen[k]; ok {
+		if _, ok := m.seen[[2]string{platform, clean(key)}]; ok {
 			first = false
-			continue
 		}
-		m.seen[k] = time.Now()
+	}
+	for _, key := range keys {
+		m.seen[[2]string{platform, clean(key)}] = now
 	}
 	return first, nil
 }

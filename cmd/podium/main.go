@@ -115,6 +115,10 @@ func newRoot(p *program) *cobra.Command {
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
 		newServe(p),
+		newQuestions(p),
+		newBackup(p),
+		newRestore(p),
+		newMigrate(p),
 		newVersion(p),
 	)
 	return root
