@@ -360,7 +360,7 @@ func (p *parser) single() error {
 	w := p.peek(0)
 	if at, err := time.Parse(time.RFC3339, strings.ToUpper(w)); err == nil {
 		p.words = p.words[1:]
-		p.s.at, p.exact = at.In(p.s.zone), true
+		p.s.at, p.exact = at.In(p.s.zone).Truncate(time.Minute), true
 		if p.tooFar(at) {
 			return refuse("%s is more than %d years ahead.", at.Format(time.DateOnly), maxAhead)
 		}

@@ -59,6 +59,7 @@ type Reminders struct {
 	log    *slog.Logger
 	now    func() time.Time
 	limits map[string]Limit
+	settle time.Duration
 	insert jobs // can only insert
 
 	mu        sync.Mutex
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options) (*Reminders, error) {
 	r := &Reminders{
 		store: o.Store, log: o.Log, now: o.Now,
 		limits:    o.Limits,
+		settle:    settle,
 		platforms: make(map[string]platform),
 	}
 	if r.log == nil {
@@ -203,11 +205,16 @@ func (r *Reminders) reconcile(ctx context.Context) error {
 
 // enqueue inserts the jobs of occurrences that have none.
 func (r *Reminders) enqueue(ctx context.Context, byPlatform map[occurrence]string, list ...occurrence) error {
+	if len(list) == 0 {
+		return nil
+	}
 	var many []river.InsertManyParams
 	for _, o := range list {
-		many = append(many, params(byPlatform[o], o))
+		many = append(many, params(byPlatform[o], o, r.now()))
 	}
-	_, err := r.insert.InsertManyFast(ctx, many)
+	// Not InsertManyFast: on PostgreSQL it copies the rows in, and fails where a
+	// job is there already.
+	_, err := r.insert.InsertMany(ctx, many)
 	return err
 }
 
@@ -233,8 +240,8 @@ func (r *Reminders) Plan(reminder bot.Reminder, when string) (bot.Reminder, erro
 	if err != nil {
 		return reminder, err
 	}
-	reminder.Schedule, reminder.Zone, reminder.Start = s.String(), s.Zone().String(), s.Start()
-	reminder.Next = s.Next(s.Start())
+	reminder.Schedule, reminder.Zone, reminder.Start = s.String(), s.Zone().String(), s.Start().UTC()
+	reminder.Next = s.Next(s.Start()).UTC()
 	return reminder, nil
 }
 
@@ -331,7 +338,7 @@ func (r *Reminders) next(reminder bot.Reminder) (time.Time, error) {
 	if next.IsZero() {
 		return next, &bot.Refusal{Problem: "Its time has passed. Send the command again with another one."}
 	}
-	return next, nil
+	return next.UTC(), nil
 }
 
 // update replaces a reminder and sees to the job of its next occurrence.

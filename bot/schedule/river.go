@@ -39,7 +39,7 @@ func (o occurrence) due() time.Time { return time.Unix(o.Due, 0).UTC() }
 
 // A jobs is a River client on either database.
 type jobs interface {
-	InsertManyFast(ctx context.Context, params []river.InsertManyParams) (int, error)
+	InsertMany(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	StopAndCancel(ctx context.Context) error
@@ -94,13 +94,18 @@ var uniqueStates = []rivertype.JobState{
 	rivertype.JobStateRunning, rivertype.JobStateScheduled,
 }
 
-func params(platform string, o occurrence) river.InsertManyParams {
-	return river.InsertManyParams{Args: o, InsertOpts: &river.InsertOpts{
+// params are those of an occurrence's job.
+func params(platform string, o occurrence, now time.Time) river.InsertManyParams {
+	p := river.InsertManyParams{Args: o, InsertOpts: &river.InsertOpts{
 		MaxAttempts: maxAttempts,
 		Queue:       platform,
-		ScheduledAt: o.due(),
 		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: uniqueStates},
 	}}
+	// A job with a time waits for River's scheduler, even if the time is past.
+	if due := o.due(); due.After(now) {
+		p.InsertOpts.ScheduledAt = due
+	}
+	return p
 }
 
 // migrate brings River's tables up to date.

@@ -72,7 +72,16 @@ func (w *worker) Work(ctx context.Context, job *river.Job[occurrence]) error {
 				// It did not arrive, and is not wanted any more.
 				d.State, d.Reason = bot.Skipped, "the reminder was changed"
 			}
-			return w.finish(ctx, r, current, d)
+			err := w.finish(ctx, r, current, d)
+			if d.State != bot.Unknown {
+				return err
+			}
+			w.reminders.log.Warn("nobody knows whether a reminder was posted; it is not posted again", "reminder", d.Reminder, "due", d.Due, "reason", d.Reason)
+			if !there {
+				return err
+			}
+			return w.report(ctx, r, err, fmt.Sprintf("may or may not have been posted at %s: %s. It is not posted again.",
+				d.Due.In(zoneOf(r)).Format("2006-01-02 15:04"), d.Reason))
 		}
 	case !current:
 		// It has been resolved, or the reminder has changed. If the next
@@ -105,8 +114,7 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	}
 	if late := now.Sub(r.Next); s.Once() && late > onceLateFor {
 		d.State, d.Reason = bot.Skipped, "podium was not running for a day after it was due"
-		w.tell(ctx, r, fmt.Sprintf("Reminder %s (%s: %s) was not posted: %s.", r.ID, r.Schedule, title(r), d.Reason))
-		return w.finish(ctx, r, true, d)
+		return w.report(ctx, r, w.finish(ctx, r, true, d), "was not posted: "+d.Reason+".")
 	} else if next := s.Next(r.Next); !s.Once() && (late > lateFor || !next.IsZero() && !next.After(now)) {
 		return w.catchUp(ctx, r, s, d, now)
 	}
@@ -114,7 +122,7 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	reply, err := w.composer.Compose(ctx, r, bot.Due{At: r.Next.In(s.Zone()), Now: now.In(s.Zone()), Countdown: countdown})
 	if errors.Is(err, bot.ErrGone) {
 		d.State, d.Reason = bot.Skipped, "what it posts is no longer in the knowledge file"
-		return w.pause(ctx, r, d, "What it posts, "+title(r)+", is no longer in the knowledge file. Set it to another topic with remind edit "+r.ID+" or delete it.")
+		return w.pause(ctx, r, d, "What it posts is no longer in the knowledge file. Set it to another topic with remind edit "+r.ID+" or delete it.")
 	} else if err != nil {
 		return err
 	}
@@ -130,10 +138,10 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	if ok, err := w.reminders.store.BeginDelivery(ctx, d, !tried, before); err != nil {
 		return err
 	} else if !ok { // another replica has it in hand
-		return river.JobSnooze(settle)
+		return river.JobSnooze(w.reminders.settle)
 	}
 	if time.Since(begin) > maxPause {
-		return river.JobSnooze(settle)
+		return river.JobSnooze(w.reminders.settle)
 	}
 	posting, cancel := context.WithTimeout(ctx, postTimeout)
 	ref, err := p.Post(posting, r.Channel, d.Key(), reply)
@@ -145,7 +153,7 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 		return w.finish(ctx, r, true, d)
 	case refused == nil:
 		w.reminders.log.Warn("a post's outcome is not known yet", "reminder", r.ID, "platform", r.Platform, "error", err)
-		return river.JobSnooze(settle)
+		return river.JobSnooze(w.reminders.settle)
 	case refused.Reason == bot.RateLimited:
 		if err := w.reminders.store.CancelDelivery(ctx, d); err != nil {
 			return err
@@ -155,8 +163,8 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 		return river.JobSnooze(wait)
 	case refused.Reason == bot.Rejected:
 		d.State, d.Reason = bot.Skipped, refused.Error()
-		w.tell(ctx, r, fmt.Sprintf("Reminder %s (%s: %s) was not posted: the platform refused it. %s", r.ID, r.Schedule, title(r), refused.Remedy))
-		return w.finish(ctx, r, true, d)
+		w.reminders.log.Warn("a post was refused", "reminder", r.ID, "platform", r.Platform, "error", refused)
+		return w.report(ctx, r, w.finish(ctx, r, true, d), "was not posted: the platform refused it. "+refused.Remedy)
 	default:
 		d.State, d.Reason = bot.Skipped, refused.Error()
 		return w.pause(ctx, r, d, refused.Remedy)
@@ -185,7 +193,7 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 		return false, fmt.Errorf("looking for a post: %w", err)
 	}
 	// A clock that was set back makes the attempt lie ahead: settle from now.
-	if wait := min(d.Tried.Add(settle).Sub(now), settle); wait > 0 {
+	if wait := min(d.Tried.Add(w.reminders.settle).Sub(now), w.reminders.settle); wait > 0 {
 		return false, river.JobSnooze(wait)
 	}
 	return false, nil
@@ -226,15 +234,6 @@ func (w *worker) continued(r bot.Reminder, next time.Time) bot.Reminder {
 // finish keeps what became of deliveries; if they are r's current ones, r goes
 // on to its next occurrence.
 func (w *worker) finish(ctx context.Context, r bot.Reminder, current bool, list ...bot.Delivery) error {
-	for _, d := range list {
-		if d.State == bot.Unknown {
-			w.reminders.log.Warn("nobody knows whether a reminder was posted; it is not posted again", "reminder", d.Reminder, "due", d.Due, "reason", d.Reason)
-			if r.ID != "" {
-				w.tell(ctx, r, fmt.Sprintf("Reminder %s (%s: %s) may or may not have been posted at %s: %s. It is not posted again.",
-					r.ID, r.Schedule, title(r), d.Due.In(zoneOf(r)).Format("2006-01-02 15:04"), d.Reason))
-			}
-		}
-	}
 	if !current {
 		return w.conclude(ctx, bot.Reminder{}, bot.Reminder{}, list...)
 	}
@@ -255,8 +254,7 @@ func (w *worker) pause(ctx context.Context, r bot.Reminder, d bot.Delivery, prob
 		return err
 	}
 	w.reminders.log.Warn("a reminder is paused", "reminder", r.ID, "platform", r.Platform, "channel", r.Channel, "reason", d.Reason)
-	w.tell(ctx, r, fmt.Sprintf("Reminder %s (%s: %s) is paused. %s Then: remind resume %s.", r.ID, r.Schedule, title(r), problem, r.ID))
-	return nil
+	return w.report(ctx, r, nil, fmt.Sprintf("is paused. %s Then: remind resume %s.", problem, r.ID))
 }
 
 // conclude writes, even while podium is stopping: what has been posted must be
@@ -270,24 +268,22 @@ func (w *worker) conclude(ctx context.Context, was, r bot.Reminder, list ...bot.
 	return w.reminders.enqueueNext(ctx, r)
 }
 
-// tell lets the author of a reminder know, as well as the platform can.
-func (w *worker) tell(ctx context.Context, r bot.Reminder, text string) {
-	p, ok := w.reminders.platform(r.Platform)
-	if !ok {
-		return
-	}
+// report tells the author of r what has become of it, as well as the platform
+// can, once err, which it returns, is nil.
+func (w *worker) report(ctx context.Context, r bot.Reminder, err error, what string) error {
+	p, _ := w.reminders.platform(r.Platform)
 	teller, ok := p.Poster.(bot.Teller)
-	if !ok {
-		return
+	if err != nil || !ok {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout)
 	defer cancel()
+	text := fmt.Sprintf("Reminder %s (%s: %s) %s", r.ID, r.Schedule, or(r.Title, "a countdown"), what)
 	if err := teller.Tell(ctx, r.Author.ID, bot.TextReply(text)); err != nil {
 		w.reminders.log.Warn("the author of a reminder could not be told", "reminder", r.ID, "error", err)
 	}
+	return nil
 }
-
-func title(r bot.Reminder) string { return or(r.Title, "a countdown") }
 
 func zoneOf(r bot.Reminder) *time.Location {
 	zone, err := time.LoadLocation(r.Zone)
