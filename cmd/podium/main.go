@@ -114,6 +114,8 @@ func newRoot(p *program) *cobra.Command {
 	}
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
+		newEval(p),
+		newKnowledge(p),
 		newServe(p),
 		newQuestions(p),
 		newBackup(p),

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"podium/bot"
+	"podium/knowledge"
+)
+
+// knowledge loads the knowledge file that the settings name, or the built-in
+// one.
+func (p *program) knowledge(cmd *cobra.Command) (*knowledge.Base, error) {
+	s, err := p.settings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return loadKnowledge(s.Knowledge)
+}
+
+func loadKnowledge(path string) (*knowledge.Base, error) {
+	if path == "" {
+		return knowledge.Embedded()
+	}
+	base, err := knowledge.Load(path)
+	if _, ok := errors.AsType[knowledge.Findings](err); err != nil && !ok {
+		return nil, &bot.ConfigError{Setting: "PODIUM_KNOWLEDGE", Problem: err.Error()}
+	}
+	return base, err
+}
+
+func newKnowledge(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "knowledge",
+		Short: "Print the knowledge file in force, its source included, as a template to start from",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.settings(cmd)
+			if err != nil {
+				return err
+			}
+			var text []byte
+			if s.Knowledge == "" {
+				text, err = knowledge.EmbeddedFile()
+			} else {
+				text, err = knowledge.LoadFile(s.Knowledge)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = p.stdout.Write(text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,228 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"podium/bot"
+	"podium/knowledge"
+)
+
+// The fixed sentences of answers.
+const (
+	notSaid     = "The announcement does not say."
+	notSaidThat = "The announcement does not say that. What it says: "
+	whichOne    = "Which one do you mean?"
+	nearWords   = "I am not sure what is asked. These are the announcement's own words near it:"
+)
+
+// ask answers a question.
+func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
+	turn := h.turn(ctx, m)
+	if quotes, ok := h.base.QuotesAfter(m.Text, turn.Ref); ok {
+		return h.replyQuotes(ctx, m, quotes), nil
+	}
+	result, context := h.base.MatchAfter(m.Text, turn.Question), ""
+	if result.FollowUp {
+		context = turn.Question
+	}
+	r := Reply(h.base, result)
+	if result.Outcome != knowledge.Smalltalk {
+		h.remember(ctx, m, bot.Turn{Question: m.Text, Context: context, Ref: lastRef(r)})
+	}
+	for _, p := range parts(result) {
+		switch p.Outcome {
+		case knowledge.Unanswered, knowledge.Clarify, knowledge.Passage:
+			q := bot.Question{Text: m.Text, Outcome: string(p.Outcome), Platform: m.Platform}
+			if p.Intent != nil {
+				q.Intent = p.Intent.ID
+			}
+			h.logQuestion(ctx, q)
+		}
+	}
+	addButtons(&r, result, m.Private)
+	return r, nil
+}
+
+// Answer is the reply to a question that stands alone, and what it rests on.
+func Answer(base *knowledge.Base, question string) (bot.Reply, knowledge.Result) {
+	result := base.Match(question)
+	return Reply(base, result), result
+}
+
+// Reply puts a result into words.
+func Reply(base *knowledge.Base, result knowledge.Result) bot.Reply {
+	var r bot.Reply
+	for _, p := range parts(result) {
+		r.Parts = append(r.Parts, resultParts(base, p)...)
+	}
+	return r
+}
+
+func parts(r knowledge.Result) []knowledge.Result {
+	if len(r.Parts) > 0 {
+		return r.Parts
+	}
+	return []knowledge.Result{r}
+}
+
+// resultParts is the reply to one question: more than one part if it asks for
+// two answers at once, such as those for two countries.
+func resultParts(base *knowledge.Base, r knowledge.Result) []bot.Part {
+	switch r.Outcome {
+	case knowledge.Smalltalk:
+		return []bot.Part{{Outcome: bot.Smalltalk, Answer: talk(r.Talk)}}
+	case knowledge.Clarify:
+		p := bot.Part{Outcome: bot.Clarify, Answer: whichOne, Numbered: true}
+		for _, a := range r.Answers {
+			p.Choices = append(p.Choices, answerButton(a))
+		}
+		return []bot.Part{p}
+	case knowledge.Passage:
+		p := bot.Part{Outcome: bot.Passage, Answer: nearWords, Choices: near(base, r)}
+		var numbers []int
+		for _, n := range r.Sentences {
+			if n > 0 {
+				p.Quotes = append(p.Quotes, bot.Quote{Text: base.Sentences[n-1]})
+				numbers = append(numbers, n)
+			}
+		}
+		p.Source, p.Link = source(base, numbers), base.URL
+		return []bot.Part{p}
+	case knowledge.Answered:
+		var out []bot.Part
+		for _, a := range r.Answers {
+			if a != nil {
+				out = append(out, answerPart(base, a, r.Premise))
+			}
+		}
+		if r.Also != nil && len(out) == 1 {
+			out[0].Notes = append(out[0].Notes, fmt.Sprintf("If you meant %q: %s", r.Also.Title, r.Also.Text))
+		}
+		return out
+	}
+	return []bot.Part{{Outcome: bot.Unanswered, Answer: notSaid, Choices: near(base, r)}}
+}
+
+// answerPart is one answer with all that belongs to it. premise says that the
+// question supposed something else.
+func answerPart(base *knowledge.Base, a *knowledge.Answer, premise bool) bot.Part {
+	if a.Status == knowledge.NotSaid {
+		return bot.Part{Outcome: bot.Unanswered, Answer: notSaid}
+	}
+	p := bot.Part{Outcome: bot.Answered, Ref: a.ID, Answer: a.Text, Link: base.URL}
+	var numbers []int
+	for _, e := range a.Evidence {
+		name, role := base.Speaker(e.Speaker)
+		p.Quotes = append(p.Quotes, bot.Quote{Text: e.Text, Speaker: name, Role: role})
+		if !slices.Contains(numbers, e.Sentence) {
+			numbers = append(numbers, e.Sentence)
+		}
+	}
+	p.Source = source(base, numbers)
+	if premise {
+		p.Ref += premiseMark
+		p.Answer = notSaidThat + knowledge.LowerFirst(a.Text)
+	}
+	p.Notes = slices.Clone(a.Notes)
+	if a.Contrast != "" {
+		p.Notes = append(p.Notes, a.Contrast)
+	}
+	return p
+}
+
+// premiseMark at the end of a Ref says that the answer corrects its question.
+const premiseMark = "!"
+
+// source is the line that says where an answer comes from: "Announcement of 7
+// April 2021, sentence 6: its title."
+func source(base *knowledge.Base, sentences []int) string {
+	var b strings.Builder
+	if base.Date.IsZero() {
+		b.WriteString("As announced")
+	} else {
+		b.WriteString("Announcement of " + base.Date.Format("2 January 2006"))
+	}
+	slices.Sort(sentences)
+	for i, n := range sentences {
+		switch {
+		case i == 0 && len(sentences) == 1:
+			b.WriteString(", sentence ")
+		case i == 0:
+			b.WriteString(", sentences ")
+		case i == len(sentences)-1:
+			b.WriteString(" and ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(n))
+	}
+	return b.String() + ": " + strings.TrimSuffix(base.Title, ".") + "."
+}
+
+// near are the nearest topics as buttons.
+func near(base *knowledge.Base, r knowledge.Result) []bot.Button {
+	var out []bot.Button
+	for _, in := range r.Nearest {
+		if in != nil {
+			out = append(out, topicButton(in))
+		}
+	}
+	return out
+}
+
+func topicButton(in *knowledge.Intent) bot.Button {
+	return bot.Button{Label: in.Title, Action: bot.Action{Verb: bot.VerbTopic, Arg: in.ID}}
+}
+
+func answerButton(a *knowledge.Answer) bot.Button {
+	return bot.Button{Label: a.Title, Action: bot.Action{Verb: bot.VerbTopic, Arg: a.ID}}
+}
+
+// lastRef is what a follow-up refers to.
+func lastRef(r bot.Reply) string {
+	for _, p := range slices.Backward(r.Parts) {
+		if p.Ref != "" {
+			return p.Ref
+		}
+	}
+	return ""
+}
+
+// refs is the Ref of each part that has one, as buttons carry it.
+func refs(r bot.Reply) string {
+	var out []string
+	for _, p := range r.Parts {
+		if p.Ref != "" {
+			out = append(out, p.Ref)
+		}
+	}
+	return strings.Join(out, "+")
+}
+
+// addButtons adds podium's own buttons to the reply to a question.
+func addButtons(r *bot.Reply, result knowledge.Result, private bool) {
+	if result.Outcome == knowledge.Smalltalk {
+		return
+	}
+	ref := refs(*r)
+	add := func(label, verb, arg string) {
+		a := bot.Action{Verb: verb, Arg: arg}
+		if len(a.String()) <= bot.MaxAction {
+			r.Buttons = append(r.Buttons, bot.Button{Label: label, Action: a})
+		}
+	}
+	if ref != "" && private {
+		add(bot.LabelShare, bot.VerbShare, ref)
+	}
+	if arg := whyArg(result); arg != "" {
+		add(bot.LabelWhy, bot.VerbWhy, arg)
+	}
+	if ref != "" {
+		add(bot.LabelHelpful, bot.VerbHelpful, ref)
+		add(bot.LabelUnhelpful, bot.VerbUnhelpful, ref)
+	}
+}

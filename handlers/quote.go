@@ -1,0 +1,81 @@
+package handlers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"podium/bot"
+	"podium/knowledge"
+)
+
+// quoteMark starts the Ref of quotes: quote=permanence,goal.
+const quoteMark = "quote="
+
+// takesQuote takes "quote" and "quote kirby permanence": every further word
+// must be a known speaker or topic, else it is a question.
+func (h *Handlers) takesQuote(m bot.Message, words []string) bool {
+	if len(words) == 0 || words[0] != "quote" && words[0] != "quotes" {
+		return false
+	}
+	_, ok := h.base.FindQuotes(strings.Join(words[1:], " "))
+	return ok
+}
+
+// quote replies with what somebody said, on a topic or on everything.
+func (h *Handlers) quote(ctx context.Context, m bot.Message) (bot.Reply, error) {
+	_, rest, _ := strings.Cut(strings.TrimSpace(m.Text), " ")
+	quotes, _ := h.base.FindQuotes(rest)
+	return h.replyQuotes(ctx, m, quotes), nil
+}
+
+func (h *Handlers) replyQuotes(ctx context.Context, m bot.Message, quotes []knowledge.Quote) bot.Reply {
+	r := bot.Reply{Parts: quoteParts(h.base, quotes)}
+	h.remember(ctx, m, bot.Turn{Question: m.Text, Ref: lastRef(r)})
+	addButtons(&r, knowledge.Result{Outcome: knowledge.Answered}, m.Private)
+	return r
+}
+
+// quoteParts is a part for each speaker, in the order of the quotes.
+func quoteParts(base *knowledge.Base, quotes []knowledge.Quote) []bot.Part {
+	var out []bot.Part
+	var speakers []string
+	for _, q := range quotes {
+		if !slices.Contains(speakers, q.Speaker) {
+			speakers = append(speakers, q.Speaker)
+		}
+	}
+	for _, speaker := range speakers {
+		name, role := base.Speaker(speaker)
+		p := bot.Part{Outcome: bot.Answered, Answer: bot.Quote{Speaker: name, Role: role}.Attribution() + ":", Link: base.URL}
+		var ids []string
+		var numbers []int
+		for _, q := range quotes {
+			if q.Speaker != speaker {
+				continue
+			}
+			ids = append(ids, q.ID)
+			p.Quotes = append(p.Quotes, bot.Quote{Text: q.Text})
+			if !slices.Contains(numbers, q.Sentence) {
+				numbers = append(numbers, q.Sentence)
+			}
+		}
+		p.Ref = quoteMark + strings.Join(ids, ",")
+		p.Source = source(base, numbers)
+		out = append(out, p)
+	}
+	return out
+}
+
+// quotesByID returns the quotes of a Ref.
+func (h *Handlers) quotesByID(ids string) ([]knowledge.Quote, bool) {
+	var out []knowledge.Quote
+	for id := range strings.SplitSeq(ids, ",") {
+		i := slices.IndexFunc(h.base.Quotes, func(q knowledge.Quote) bool { return q.ID == id })
+		if i < 0 {
+			return nil, false
+		}
+		out = append(out, h.base.Quotes[i])
+	}
+	return out, true
+}

@@ -1,0 +1,224 @@
+package knowledge
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A Base is one announcement with all that podium knows of it, checked and
+// ready to be asked. It never changes and is safe for concurrent use.
+type Base struct {
+	Title     string
+	Date      time.Time // zero if the file gives none
+	URL       string
+	Version   string   // the first 12 hex digits of the SHA-256 of file and source
+	Sentences []string // of the source, in order; their numbers count from 1
+	Entities  []Entity
+	Quotes    []Quote
+	Intents   []Intent
+
+	entities map[string]int // id to index
+	intents  map[string]int
+	answers  map[string]*Answer
+	words    []words
+	offTopic []string
+	matcher  *matcher
+}
+
+// words is a group of phrases that mean the head.
+type words struct {
+	head    string
+	phrases []string
+}
+
+// An Entity is a person, organisation, place or whatever else questions name
+// and answers depend on.
+type Entity struct {
+	ID      string
+	Kind    string // person, place, organisation, ...: what `when` refers to
+	Name    string
+	Role    string // of a person
+	Aliases []string
+}
+
+// A Quote is something that somebody said, word for word in the source.
+type Quote struct {
+	ID       string
+	Speaker  string // an entity's id
+	Text     string
+	Topics   []string
+	Sentence int
+}
+
+// An Intent is one thing that people ask, in all the ways they ask it.
+type Intent struct {
+	ID       string
+	Title    string
+	Examples []string // alternations expanded
+	Answers  []Answer
+	Topic    bool // listed among the topics: it has something to say
+}
+
+// Status says what the announcement has to say on an answer's question.
+type Status string
+
+const (
+	Stated  Status = "stated"
+	NotSet  Status = "not_set"  // it says that nothing was set, scheduled or decided
+	NotSaid Status = "not_said" // it does not say
+)
+
+// An Answer is what an intent has to say, of one entity or in general.
+type Answer struct {
+	ID       string // the intent's, and behind a dot the entities that it is for: troop_count.iraq
+	Intent   int    // index in Base.Intents
+	When     map[string]string
+	Status   Status
+	Text     string
+	Evidence []Evidence
+	Notes    []string // adjoining facts, each true to the source
+	Contrast string   // the line about what people mix it up with; may be empty
+	Title    string   // for a choice: the intent's title, and whom the answer is for
+
+	contrast *Answer
+	mixedUp  string
+}
+
+// Evidence is a stretch of the source, word for word.
+type Evidence struct {
+	Text     string
+	Speaker  string // an entity's id; empty for narration
+	Sentence int    // number of the sentence where it starts
+}
+
+//go:embed announcement.yaml announcement.txt
+var embedded embed.FS
+
+// Embedded returns the announcement that is built in.
+func Embedded() (*Base, error) {
+	text, err := embedded.ReadFile("announcement.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return parse("announcement.yaml", text, embedded.ReadFile)
+}
+
+// EmbeddedFile returns the built-in knowledge file as one text, its source
+// included, to start a knowledge file of one's own from.
+func EmbeddedFile() ([]byte, error) {
+	text, err := embedded.ReadFile("announcement.yaml")
+	if err != nil {
+		return nil, err
+	}
+	source, err := embedded.ReadFile("announcement.txt")
+	if err != nil {
+		return nil, err
+	}
+	return inlineSource(text, source)
+}
+
+// Load reads the knowledge file at path. An error of type Findings lists all
+// that is wrong with it.
+func Load(path string) (*Base, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the knowledge file: %w", err)
+	}
+	dir := filepath.Dir(path)
+	return parse(path, text, func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return os.ReadFile(name)
+	})
+}
+
+// LoadFile returns the knowledge file at path as one text, its source
+// included.
+func LoadFile(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the knowledge file: %w", err)
+	}
+	var d decoder
+	f := d.file(path, text)
+	if len(d.findings) > 0 {
+		return nil, d.findings.sorted()
+	}
+	if f.sourceFile.text == "" {
+		return text, nil
+	}
+	name := f.sourceFile.text
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(path), name)
+	}
+	source, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return inlineSource(text, source)
+}
+
+// Parse makes a Base of a knowledge file's text; name stands in its errors.
+// readFile reads the file that source.file names.
+func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Base, error) {
+	b, findings := check(name, text, readFile)
+	if len(findings) > 0 {
+		return nil, findings
+	}
+	b.matcher = newMatcher(b)
+	return b, nil
+}
+
+// Entity returns the entity with id.
+func (b *Base) Entity(id string) (Entity, bool) {
+	if i, ok := b.entities[id]; ok {
+		return b.Entities[i], true
+	}
+	return Entity{}, false
+}
+
+// Intent returns the intent with id.
+func (b *Base) Intent(id string) (*Intent, bool) {
+	if i, ok := b.intents[id]; ok {
+		return &b.Intents[i], true
+	}
+	return nil, false
+}
+
+// Answer returns the answer with id; an intent's id stands for its first
+// answer.
+func (b *Base) Answer(id string) (*Answer, bool) {
+	if a, ok := b.answers[id]; ok {
+		return a, true
+	}
+	if in, ok := b.Intent(id); ok && len(in.Answers) > 0 {
+		return &in.Answers[0], true
+	}
+	return nil, false
+}
+
+// IntentOf returns the intent that a belongs to.
+func (b *Base) IntentOf(a *Answer) *Intent { return &b.Intents[a.Intent] }
+
+// Speaker returns the name and role of the entity with id, or nothing.
+func (b *Base) Speaker(id string) (name, role string) {
+	e, ok := b.Entity(id)
+	if !ok {
+		return "", ""
+	}
+	return e.Name, e.Role
+}
+
+// answerID is intent.value.value in the order of the kinds' names.
+func answerID(intent string, when map[string]string) string {
+	parts := []string{intent}
+	for _, kind := range sortedKeys(when) {
+		parts = append(parts, when[kind])
+	}
+	return strings.Join(parts, ".")
+}

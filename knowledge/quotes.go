@@ -1,0 +1,128 @@
+package knowledge
+
+import (
+	"slices"
+	"strings"
+)
+
+// quoteFiller are the words around a speaker and a topic in a request for a
+// quote.
+var quoteFiller = map[string]bool{
+	"quote": true, "quotes": true, "quotation": true, "quotations": true, "exact": true, "words": true, "verbatim": true,
+	"on": true, "about": true, "from": true, "by": true, "of": true, "the": true, "for": true, "me": true, "a": true, "an": true, "give": true, "get": true, "show": true,
+	"please": true, "can": true, "i": true, "you": true, "have": true, "want": true, "need": true, "any": true, "s": true, "and": true, "his": true, "direct": true, "full": true, "in": true, "to": true,
+}
+
+// FindQuotes returns the quotes of the speakers and on the topics that text
+// names. ok is false if there are none or if a word of text is neither.
+// Without any words it returns all quotes.
+func (b *Base) FindQuotes(text string) (quotes []Quote, ok bool) {
+	speakers, topics, ok := b.quoteWords(text)
+	if !ok {
+		return nil, false
+	}
+	quotes = b.quotesOf(speakers, topics)
+	return quotes, len(quotes) > 0
+}
+
+// QuotesAfter returns what a request such as "kirby quote on permanence" asks
+// for; or, if ref is the Ref of quotes, what "and price?" does.
+func (b *Base) QuotesAfter(text, ref string) (quotes []Quote, ok bool) {
+	var t questionText
+	t.read(text)
+	asks := slices.ContainsFunc(t.words, func(w string) bool { return strings.HasPrefix(w, "quot") })
+	if !asks {
+		if !strings.HasPrefix(ref, "quote=") || len(t.words) > 5 {
+			return nil, false
+		}
+		if rest, follows := t.followUp(); follows {
+			text = rest
+		} else {
+			return nil, false
+		}
+	}
+	speakers, topics, ok := b.quoteWords(text)
+	if !ok || len(speakers) == 0 && len(topics) == 0 {
+		return nil, false
+	}
+	quotes = b.quotesOf(speakers, topics)
+	return quotes, len(quotes) > 0
+}
+
+// quoteWords reads text as speakers and words of topics, and nothing else.
+func (b *Base) quoteWords(text string) (speakers []string, topics []string, ok bool) {
+	q := &question{}
+	b.matcher.lexicon.read(text, q)
+	for _, c := range q.concepts {
+		if c.entity != noEntity {
+			id := b.Entities[c.entity].ID
+			if slices.ContainsFunc(b.Quotes, func(quote Quote) bool { return quote.Speaker == id }) {
+				speakers = append(speakers, id)
+				continue
+			}
+		}
+		for i := c.first; i <= c.last; i++ {
+			w := q.words[i]
+			if quoteFiller[string(q.text.token(int(w.at)))] {
+				continue
+			}
+			if !b.isQuoteTopic(w.stem) {
+				return nil, nil, false
+			}
+			topics = append(topics, w.stem)
+		}
+	}
+	return speakers, topics, true
+}
+
+// isQuoteTopic reports whether a quote has stem among its id and topics.
+func (b *Base) isQuoteTopic(stem string) bool {
+	for i := range b.Quotes {
+		if b.topicWords(i)[stem] {
+			return true
+		}
+	}
+	return false
+}
+
+// topicWords are the stems of the id and topics of quote i.
+func (b *Base) topicWords(i int) map[string]bool {
+	words := make(map[string]bool)
+	q := &question{}
+	for _, s := range append([]string{b.Quotes[i].ID}, b.Quotes[i].Topics...) {
+		b.matcher.lexicon.read(s, q)
+		for _, w := range q.words {
+			if !quoteFiller[w.stem] {
+				words[w.stem] = true
+			}
+		}
+	}
+	return words
+}
+
+// quotesOf returns the quotes of any of the speakers that share the most words
+// with topics: all of them if there are no topics.
+func (b *Base) quotesOf(speakers, topics []string) []Quote {
+	var out []Quote
+	most := 0
+	for i, quote := range b.Quotes {
+		if len(speakers) > 0 && !slices.Contains(speakers, quote.Speaker) {
+			continue
+		}
+		words := b.topicWords(i)
+		n := 0
+		for _, t := range topics {
+			if words[t] {
+				n++
+			}
+		}
+		if len(topics) > 0 && n == 0 || n < most {
+			continue
+		}
+		if n > most {
+			out, most = nil, n
+		}
+		out = append(out, quote)
+	}
+	return out
+}
