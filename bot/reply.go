@@ -3,6 +3,8 @@ package bot
 import (
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Outcome is what became of a question.
@@ -83,6 +85,32 @@ func (q Quote) String() string {
 		s += " (" + a + ")"
 	}
 	return s
+}
+
+// Printable makes s safe to show: what a terminal or a reader's screen would
+// obey instead of showing (control characters, the escape of ANSI sequences,
+// overrides of the writing direction) becomes a space, broken UTF-8 becomes
+// U+FFFD. Line breaks and tabs stay.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unprintable(r) {
+			return ' '
+		}
+		return r
+	}, strings.ReplaceAll(s, "\r\n", "\n"))
+}
+
+func unprintable(r rune) bool {
+	switch {
+	case r == '\n', r == '\t':
+		return false
+	case '\u202a' <= r && r <= '\u202e', '\u2066' <= r && r <= '\u2069', r == '\u2028', r == '\u2029':
+		return true
+	}
+	return unicode.IsControl(r)
 }
 
 // A Button is a choice that the reader can press. A terminal shows the label

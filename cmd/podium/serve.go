@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"podium/bot"
+	"podium/bot/slack"
 	"podium/bot/store"
 	"podium/config"
 )
@@ -48,6 +49,23 @@ func newHandler(s config.Settings, st *store.SQL) (bot.Handler, error) {
 // platform is an entry here.
 func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
 	var list []bot.Adapter
+	if s.Slack.Configured() {
+		a, err := slack.New(slack.Options{
+			BotToken:      s.Slack.BotToken.Reveal(),
+			AppToken:      s.Slack.AppToken.Reveal(),
+			SigningSecret: s.Slack.SigningSecret.Reveal(),
+			APIURL:        s.Slack.APIURL,
+			Admins:        s.Reminders.Admins,
+			Handler:       h,
+			Seen:          st,
+			References:    st,
+			Log:           log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
 	return list, nil
 }
 

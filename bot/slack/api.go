@@ -1,0 +1,408 @@
+package slack
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"podium/bot"
+)
+
+// eventType names the metadata by which podium finds its own posts again.
+const eventType = "podium_post"
+
+// tries is how often a message is sent that Slack did not take for now.
+const tries = 6
+
+// remedies says, for the errors that a person can mend, what is wrong and what to do about it.
+var remedies = map[string]string{
+	"invalid_auth":                          "Slack does not accept PODIUM_SLACK_BOT_TOKEN: reinstall the app and set the new Bot User OAuth Token",
+	"not_authed":                            "Slack does not accept PODIUM_SLACK_BOT_TOKEN: reinstall the app and set the new Bot User OAuth Token",
+	"account_inactive":                      "the app was removed from the workspace: install it again and set the new PODIUM_SLACK_BOT_TOKEN",
+	"token_revoked":                         "PODIUM_SLACK_BOT_TOKEN was revoked: reinstall the app and set the new Bot User OAuth Token",
+	"token_expired":                         "PODIUM_SLACK_BOT_TOKEN has expired: switch token rotation off for the app, reinstall it and set the new token",
+	"missing_scope":                         "the app lacks a permission: give it the scopes of `podium manifest slack` and reinstall it",
+	"not_allowed_token_type":                "the wrong kind of token: the bot token starts with xoxb-, the app token with xapp-",
+	"not_in_channel":                        "podium is not a member of the channel: invite it with /invite @podium",
+	"channel_not_found":                     "the channel is gone, or private and podium is not a member: invite it with /invite @podium",
+	"is_archived":                           "the channel is archived: unarchive it, or choose another",
+	"restricted_action":                     "the workspace lets only some people post in the channel: ask a workspace admin to let apps post there",
+	"restricted_action_read_only_channel":   "the channel is read-only: ask a workspace admin to let apps post there",
+	"restricted_action_thread_only_channel": "the channel takes replies in threads only: choose another",
+	"msg_too_long":                          "Slack found the message too long: shorten the answer in the knowledge file",
+	"msg_blocks_too_long":                   "Slack found the message too long: shorten the answer in the knowledge file",
+	"invalid_blocks":                        "Slack did not understand the message's layout: this is a fault of podium's, please report it",
+}
+
+// refused is the errors by which Slack says that the credentials are no good.
+var refused = []string{"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
+
+// code is the error code that Slack answered, or empty.
+func code(err error) string {
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*slack.SlackErrorResponse](err); ok {
+		return e.Err
+	}
+	return ""
+}
+
+// remedy is what a person can do about err, or empty.
+func remedy(err error) string {
+	text := remedies[code(err)]
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok && e.Needed != "" && text != "" {
+		text += " (needed: " + e.Needed + ")"
+	}
+	return text
+}
+
+// report logs what became of a call to Slack, with cause and remedy and without any text of a message.
+func (a *Adapter) report(call, ref string, err error) {
+	if err == nil {
+		return
+	}
+	attrs := []any{"call", call, "error", err}
+	if r := remedy(err); r != "" {
+		attrs = append(attrs, "remedy", r)
+	}
+	if ref != "" {
+		attrs = append(attrs, "intent", ref)
+	}
+	a.log.Error("Slack did not take what podium sent", attrs...)
+}
+
+// pause is how long to wait before sending again what Slack surely did not take, and whether it is worth it.
+func pause(err error, attempt int) (time.Duration, bool) {
+	growing := time.Second << min(attempt, 5)
+	if e, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return max(e.RetryAfter, time.Second), true
+	}
+	if e, ok := errors.AsType[slack.StatusCodeError](err); ok && e.Code == http.StatusTooManyRequests {
+		return growing, true
+	}
+	if c := code(err); c == "ratelimited" || c == "rate_limited" {
+		return growing, true
+	}
+	// Where not even a connection came about, nothing was sent. After any other error it may have been, and a second
+	// answer is worse than none.
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+		return growing, true
+	}
+	return 0, false
+}
+
+// insist calls f until it succeeds, fails for good, or has been told to wait too often.
+func insist(ctx context.Context, f func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		wait, again := pause(err, attempt)
+		if !again || attempt == tries-1 {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (m outgoing) options(thread string) slack.MsgOption {
+	options := []slack.MsgOption{
+		slack.MsgOptionText(m.text, false),
+		slack.MsgOptionBlocks(m.blocks...),
+		slack.MsgOptionDisableLinkUnfurl(),
+		slack.MsgOptionDisableMediaUnfurl(),
+		slack.MsgOptionParse(false),
+	}
+	if thread != "" {
+		options = append(options, slack.MsgOptionTS(thread))
+	}
+	return slack.MsgOptionCompose(options...)
+}
+
+// post sends messages to channel, the first into thread if there is one, the others into the thread that the first
+// stands in or opens. The error is the first message's; failures of the others are logged.
+func (a *Adapter) post(ctx context.Context, channel, thread, ref string, messages []outgoing) (sent bot.MessageRef, err error) {
+	sent.Platform = bot.Slack
+	for i, m := range messages {
+		err := insist(ctx, func() error {
+			in, ts, err := a.api.PostMessageContext(ctx, channel, m.options(thread))
+			if i == 0 && err == nil {
+				// A direct message may be addressed to a user; the channel is in the answer.
+				sent.Channel, sent.ID = cmp.Or(in, channel), ts
+			}
+			return err
+		})
+		if i == 0 {
+			if err != nil {
+				return sent, err
+			}
+			channel, thread = sent.Channel, cmp.Or(thread, sent.ID)
+		} else if err != nil {
+			a.report("chat.postMessage", ref, err)
+			break
+		}
+	}
+	return sent, nil
+}
+
+// whisper shows messages to one user alone.
+func (a *Adapter) whisper(ctx context.Context, channel, user, thread string, messages []outgoing) error {
+	for _, m := range messages {
+		if err := insist(ctx, func() error {
+			_, err := a.api.PostEphemeralContext(ctx, channel, user, m.options(thread))
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A response is a message as slash commands' answers and response URLs take it.
+type response struct {
+	Type            string        `json:"response_type"`
+	ReplaceOriginal bool          `json:"replace_original"`
+	Text            string        `json:"text"`
+	Blocks          []slack.Block `json:"blocks,omitempty"`
+	UnfurlLinks     bool          `json:"unfurl_links"`
+	UnfurlMedia     bool          `json:"unfurl_media"`
+}
+
+const (
+	ephemeral = "ephemeral"
+	inChannel = "in_channel"
+)
+
+// A statusError is what a response URL answered.
+type statusError struct {
+	status int
+	code   string
+}
+
+func (e *statusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("response_url answered %d %s", e.status, e.code))
+}
+
+// respond sends messages to a response URL.
+func (a *Adapter) respond(ctx context.Context, address, kind string, messages []outgoing) error {
+	if err := a.mayCall(address); err != nil {
+		return err
+	}
+	for _, m := range messages {
+		body, err := json.Marshal(response{Type: kind, Text: m.text, Blocks: m.blocks})
+		if err != nil {
+			return err
+		}
+		if err := insist(ctx, func() error { return a.callBack(ctx, address, body) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Adapter) callBack(ctx context.Context, address string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("response_url is no address")
+	}
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	res, err := a.web.Do(req)
+	if err != nil {
+		// The URL is a secret and stays out of the log.
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
+		return fmt.Errorf("response_url: %w", err)
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	switch res.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		return &slack.RateLimitedError{RetryAfter: time.Duration(seconds) * time.Second}
+	}
+	e := &statusError{status: res.StatusCode}
+	for _, known := range []string{"used_url", "expired_url", "invalid_payload", "no_text", "invalid_blocks"} {
+		if bytes.Contains(answer, []byte(known)) {
+			e.code = known
+		}
+	}
+	return e
+}
+
+// mayCall keeps podium from calling addresses that somebody else made up: a response URL leads to Slack, or, in tests,
+// to where the Web API is.
+func (a *Adapter) mayCall(address string) error {
+	u, err := url.Parse(address)
+	if err == nil && u.User == nil {
+		if u.Scheme == "https" && u.Host == "hooks.slack.com" {
+			return nil
+		}
+		if u.Scheme == a.apiURL.Scheme && u.Host == a.apiURL.Host {
+			return nil
+		}
+	}
+	return errors.New("response_url does not lead to Slack")
+}
+
+// Post posts r to channel with key in the message's metadata; see bot.Poster.
+func (a *Adapter) Post(ctx context.Context, channel, key string, r bot.Reply) (bot.MessageRef, error) {
+	messages := render(r, publicLimit, moreInThread)
+	if len(messages) == 0 {
+		return bot.MessageRef{}, &bot.PostError{Reason: bot.Rejected, Remedy: "Give the reminder a text.", Err: errors.New("nothing to post")}
+	}
+	in, ts, err := a.api.PostMessageContext(ctx, channel, messages[0].options(""),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"key": key}}))
+	if err != nil {
+		return bot.MessageRef{}, postError(err)
+	}
+	sent := bot.MessageRef{Platform: bot.Slack, Channel: cmp.Or(in, channel), ID: ts}
+	if len(messages) > 1 {
+		if _, err := a.post(ctx, sent.Channel, ts, "", messages[1:]); err != nil {
+			a.report("chat.postMessage", "", err)
+		}
+	}
+	return sent, nil
+}
+
+// Find looks for the post with key in the channel's history; see bot.Poster.
+func (a *Adapter) Find(ctx context.Context, channel, key string, since time.Time) (bot.MessageRef, bool, error) {
+	// Slack's clock dates messages, and ours may be ahead of it.
+	oldest := since.Add(-time.Minute)
+	params := &slack.GetConversationHistoryParameters{
+		ChannelID:          channel,
+		Oldest:             fmt.Sprintf("%d.%06d", oldest.Unix(), oldest.Nanosecond()/1000),
+		Inclusive:          true,
+		IncludeAllMetadata: true,
+		Limit:              200,
+	}
+	for {
+		page, err := a.api.GetConversationHistoryContext(ctx, params)
+		if err != nil {
+			if refusal, ok := errors.AsType[*bot.PostError](postError(err)); ok && refusal.Reason != bot.RateLimited {
+				return bot.MessageRef{}, false, fmt.Errorf("%w: %w", bot.ErrUnknown, err)
+			}
+			return bot.MessageRef{}, false, err
+		}
+		for _, m := range page.Messages {
+			if m.Metadata.EventType == eventType && m.Metadata.EventPayload["key"] == key {
+				return bot.MessageRef{Platform: bot.Slack, Channel: channel, ID: m.Timestamp}, true, nil
+			}
+		}
+		if params.Cursor = page.ResponseMetaData.NextCursor; params.Cursor == "" {
+			return bot.MessageRef{}, false, nil
+		}
+	}
+}
+
+// CanPost reports whether podium may post in channel; see bot.Poster.
+func (a *Adapter) CanPost(ctx context.Context, channel string) error {
+	if strings.HasPrefix(channel, "D") { // a direct message with podium
+		return nil
+	}
+	info, err := a.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	if err != nil {
+		return postError(err)
+	}
+	switch {
+	case info.IsArchived:
+		return postError(slack.SlackErrorResponse{Err: "is_archived"})
+	case info.IsReadOnly:
+		return postError(slack.SlackErrorResponse{Err: "restricted_action_read_only_channel"})
+	case !info.IsMember && !info.IsIM:
+		return postError(slack.SlackErrorResponse{Err: "not_in_channel"})
+	}
+	return nil
+}
+
+// postError makes a *bot.PostError of what Slack refused, and leaves alone what leaves it open whether it did.
+func postError(err error) error {
+	e := &bot.PostError{Err: err, Remedy: sentence(remedy(err))}
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		e.Reason, e.After = bot.RateLimited, max(limited.RetryAfter, time.Second)
+		return e
+	}
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
+		e.Reason, e.After = bot.RateLimited, time.Second
+		return e
+	}
+	switch c := code(err); c {
+	case "":
+		return err
+	case "internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org":
+		return err
+	case "ratelimited", "rate_limited":
+		e.Reason, e.After = bot.RateLimited, time.Second
+	case "channel_not_found", "is_archived":
+		e.Reason = bot.ChannelGone
+	default:
+		e.Reason = bot.Rejected
+		if slices.Contains(refused, c) || c == "not_in_channel" || c == "missing_scope" || c == "access_denied" || c == "no_permission" ||
+			c == "ekm_access_denied" || strings.HasPrefix(c, "restricted_action") {
+			e.Reason = bot.NoAccess
+		}
+	}
+	return e
+}
+
+// sentence is s as a sentence.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// MaySchedule lets workspace admins and owners and the configured admins set reminders; see bot.Directory.
+func (a *Adapter) MaySchedule(ctx context.Context, m bot.Message, _ string) (bool, error) {
+	if slices.Contains(a.admins, m.User.ID) {
+		return true, nil
+	}
+	u, err := a.user(ctx, m.User.ID)
+	if err != nil {
+		return false, err
+	}
+	return u.IsAdmin || u.IsOwner || u.IsPrimaryOwner, nil
+}
+
+// Zone is the user's time zone; see bot.Directory.
+func (a *Adapter) Zone(ctx context.Context, user string) (string, error) {
+	u, err := a.user(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	return u.TZ, nil
+}
+
+func (a *Adapter) user(ctx context.Context, id string) (u *slack.User, err error) {
+	err = insist(ctx, func() error {
+		u, err = a.api.GetUserInfoContext(ctx, id)
+		return err
+	})
+	if err != nil {
+		a.report("users.info", "", err)
+		return nil, fmt.Errorf("users.info: %w", err)
+	}
+	return u, nil
+}

@@ -1,0 +1,122 @@
+package slack
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/slack-go/slack"
+)
+
+// maxBody is the largest request in bytes that podium reads.
+const maxBody = 1 << 20
+
+// Mount registers Slack's three request URLs, if there is a signing secret.
+func (a *Adapter) Mount(mux *http.ServeMux) {
+	if a.secret == "" {
+		return
+	}
+	mux.HandleFunc("POST /slack/commands", a.signed(a.serveCommand))
+	mux.HandleFunc("POST /slack/events", a.signed(a.serveEvent))
+	mux.HandleFunc("POST /slack/interactions", a.signed(a.servePress))
+}
+
+// signed lets through what Slack has signed within the last five minutes.
+func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, body []byte)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			status := http.StatusBadRequest
+			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+				status = http.StatusRequestEntityTooLarge
+			}
+			w.WriteHeader(status)
+			return
+		}
+		v, err := slack.NewSecretsVerifier(r.Header, a.secret)
+		if err == nil {
+			v.Write(body)
+			err = v.Ensure()
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		serve(w, r, body)
+	}
+}
+
+// accepted tells Slack that podium has the event, or to come again.
+func accepted(w http.ResponseWriter, ok bool) {
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []byte) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if form.Get("ssl_check") == "1" {
+		return // Slack looks at the certificate
+	}
+	now, acked, ok := a.command(r.Context().Done(), command{
+		Command:     form.Get("command"),
+		Text:        form.Get("text"),
+		Team:        form.Get("team_id"),
+		Channel:     form.Get("channel_id"),
+		User:        form.Get("user_id"),
+		UserName:    form.Get("user_name"),
+		ResponseURL: form.Get("response_url"),
+		Trigger:     form.Get("trigger_id"),
+	})
+	if !ok || now == nil {
+		acked(true)
+		accepted(w, ok)
+		return
+	}
+	answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
+	if err == nil {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		if _, err = w.Write(answer); err == nil {
+			err = http.NewResponseController(w).Flush()
+		}
+	}
+	acked(err == nil)
+}
+
+func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, body []byte) {
+	var e event
+	if err := json.Unmarshal(body, &e); err != nil {
+		a.log.Warn("Slack sent an event that podium can not read", "error", err)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	switch e.Type {
+	case "url_verification":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, e.Challenge)
+	case "event_callback":
+		accepted(w, a.event(e))
+	default:
+		a.ignore("event " + e.Type)
+	}
+}
+
+func (a *Adapter) servePress(w http.ResponseWriter, _ *http.Request, body []byte) {
+	form, err := url.ParseQuery(string(body))
+	var p press
+	if err == nil {
+		err = json.Unmarshal([]byte(form.Get("payload")), &p)
+	}
+	if err != nil {
+		a.log.Warn("Slack sent an interaction that podium can not read", "error", err)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	accepted(w, a.press(p))
+}

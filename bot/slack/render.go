@@ -1,0 +1,432 @@
+package slack
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"podium/bot"
+)
+
+// Slack's limits, in characters; podium counts bytes, which are never fewer.
+const (
+	sectionLimit = 3000 // of a section's text, and of anything in a context block
+	labelLimit   = 75
+	rowLimit     = 25 // buttons of an actions block
+	blockLimit   = 50 // blocks of a message
+
+	// publicLimit keeps a message below the 4,000 that chat.update takes (chat.postMessage takes 40,000): an edited
+	// question must be able to edit its reply.
+	publicLimit = 3900
+	// privateLimit keeps the blocks, button labels and values together below the 13,200 or so that a message may hold.
+	privateLimit = 8000
+)
+
+// moreInThread ends a public message that continues in its thread.
+const moreInThread = "(more in thread)"
+
+// An outgoing message: the text is what screen readers and notifications read, the blocks what the eye sees. Both are
+// escaped.
+type outgoing struct {
+	text   string
+	blocks []slack.Block
+}
+
+// A line is one field of a Reply as a line of its plain text, with the blocks' layout.
+type line struct {
+	layout  layout
+	text    string       // plain
+	choices []bot.Button // of a choices line
+	readAs  string       // of a choices line: the text above its buttons
+	link    string       // of a source line
+}
+
+type layout int
+
+const (
+	section layout = iota
+	quotation
+	choices
+	source
+	unseen // said by buttons
+)
+
+// lines is r.Text() line by line: joined by line breaks they are that text.
+func lines(r bot.Reply) []line {
+	var all []line
+	for i, p := range r.Parts {
+		first := len(all)
+		if p.Answer != "" {
+			all = append(all, line{text: p.Answer})
+		}
+		for _, q := range p.Quotes {
+			all = append(all, line{layout: quotation, text: q.String()})
+		}
+		for _, n := range p.Notes {
+			all = append(all, line{text: n})
+		}
+		if len(p.Choices) > 0 {
+			l := line{layout: choices, text: p.ChoicesText(), choices: p.Choices}
+			if before, _, ok := strings.Cut(l.text, p.Choices[0].Label); ok && !p.Numbered {
+				l.readAs = strings.TrimSpace(before)
+			}
+			all = append(all, l)
+		}
+		if p.Source != "" {
+			l := line{layout: source, text: p.Source, link: p.Link}
+			if p.Link != "" {
+				l.text += " " + p.Link
+			}
+			all = append(all, l)
+		}
+		if len(r.Parts) > 1 {
+			if first == len(all) {
+				all = append(all, line{})
+			}
+			number := strconv.Itoa(i+1) + ". "
+			all[first].text = number + all[first].text
+			if all[first].layout == choices {
+				all[first].readAs = number + all[first].readAs
+			}
+		}
+	}
+	var asks []string
+	for _, b := range r.Buttons {
+		if b.Label == bot.LabelConfirm || b.Label == bot.LabelCancel {
+			asks = append(asks, "["+b.Label+"]")
+		}
+	}
+	if len(asks) > 0 {
+		all = append(all, line{layout: unseen, text: strings.Join(asks, " ")})
+	}
+	return all
+}
+
+// render lays r out in as many messages as limit, which counts the bytes of a message's escaped text, makes of it.
+// more, if not empty, ends every message but the last. Podium's own buttons stand under the last.
+func render(r bot.Reply, limit int, more string) []outgoing {
+	var messages []outgoing
+	var now []line
+	size, blocks := 0, 0
+	room := limit - len(more) - 1
+	flush := func() {
+		if len(now) > 0 {
+			messages = append(messages, lay(now))
+			now, size, blocks = nil, 0, 0
+		}
+	}
+	for _, l := range fit(lines(r), room) {
+		cost, count := l.cost()
+		// Two blocks stay free for the mark of more and for podium's own buttons.
+		if size+1+cost > room || blocks+count > blockLimit-2 {
+			// The start of a long text stays with what came before it, if a sentence of it fits.
+			if free := room - size - 1; l.layout != choices && free > room/4 {
+				if head, rest := cut(l.text, free, true); head != "" {
+					now = append(now, line{layout: l.layout, text: head})
+					l.text = rest
+					cost, count = l.cost()
+				}
+			}
+			flush()
+		}
+		now = append(now, l)
+		size += 1 + cost
+		blocks += count
+	}
+	flush()
+	if len(messages) == 0 {
+		return nil
+	}
+	for i := range messages[:len(messages)-1] {
+		if more != "" {
+			messages[i].text += "\n" + more
+			messages[i].blocks = append(messages[i].blocks, contextBlock(more))
+		}
+	}
+	last := &messages[len(messages)-1]
+	last.blocks = append(last.blocks, rows(r.Buttons)...)
+	for i := range messages {
+		number(messages[i].blocks)
+	}
+	return messages
+}
+
+// fit splits the lines that are longer than a whole message.
+func fit(all []line, room int) []line {
+	var fitting []line
+	for _, l := range all {
+		for {
+			if cost, _ := l.cost(); cost <= room {
+				break
+			}
+			if l.layout == choices {
+				if len(l.choices) == 1 {
+					break
+				}
+				// A list of readings or topics is halved between two of them.
+				half := len(l.choices) / 2
+				head := line{layout: choices, choices: l.choices[:half], readAs: l.readAs}
+				at := strings.Index(l.text, l.choices[half].Label)
+				if at < 0 {
+					break
+				}
+				at = strings.LastIndexAny(l.text[:at], "\n·") // numbers belong to the line they stand in
+				if at < 0 {
+					break
+				}
+				head.text = strings.TrimSpace(l.text[:at])
+				l = line{layout: choices, choices: l.choices[half:], text: strings.TrimSpace(strings.TrimPrefix(l.text[at:], "·"))}
+				fitting = append(fitting, fit([]line{head}, room)...)
+				continue
+			}
+			head, rest := cut(l.text, room, false)
+			fitting = append(fitting, line{layout: l.layout, text: head})
+			l.text = rest
+		}
+		fitting = append(fitting, l)
+	}
+	return fitting
+}
+
+// cost is the most bytes of text and the most blocks that the line takes up in a message.
+func (l line) cost() (size, blocks int) {
+	size = len(escape(l.text))
+	blocks = size/(sectionLimit/2) + 1
+	if l.layout == choices {
+		for _, c := range l.choices {
+			size += len(c.Label) + len(c.Action.String())
+		}
+		blocks += len(l.choices)/rowLimit + 1
+	}
+	return size, blocks
+}
+
+// cut splits text before the escaped head exceeds limit bytes: behind a sentence, else, unless sentence is required,
+// behind a word, else anywhere between two characters.
+func cut(text string, limit int, sentence bool) (head, rest string) {
+	size, word, stop, end := 0, 0, 0, len(text)
+	for i, r := range text {
+		size += len(escape(string(r)))
+		if size > limit {
+			end = i
+			break
+		}
+		next := text[i+utf8.RuneLen(r):]
+		switch {
+		case r == '\n':
+			stop = i + 1
+		case unicode.IsSpace(r):
+			word = i + 1
+			if before := strings.TrimRight(text[:i], `"'”’)]`); before != "" && strings.ContainsRune(".!?…", rune(before[len(before)-1])) {
+				stop = i + 1
+			}
+		case next == "":
+			stop = len(text)
+		}
+	}
+	switch {
+	case end == len(text):
+		return text, ""
+	case stop > 0:
+		end = stop
+	case sentence:
+		return "", text
+	case word > 0:
+		end = word
+	}
+	if end == 0 { // not one character fits
+		_, end = utf8.DecodeRuneInString(text)
+	}
+	return strings.TrimSpace(text[:end]), strings.TrimSpace(text[end:])
+}
+
+// lay makes one message of lines.
+func lay(all []line) outgoing {
+	var m outgoing
+	texts := make([]string, len(all))
+	for i, l := range all {
+		texts[i] = escape(l.text)
+		switch l.layout {
+		case section:
+			m.blocks = append(m.blocks, sections(texts[i])...)
+		case quotation:
+			quoted := ">" + strings.ReplaceAll(texts[i], "\n", "\n>")
+			if len(quoted) > sectionLimit {
+				quoted = texts[i]
+			}
+			m.blocks = append(m.blocks, sections(quoted)...)
+		case choices:
+			if l.readAs != "" {
+				m.blocks = append(m.blocks, contextBlock(escape(l.readAs)))
+			}
+			m.blocks = append(m.blocks, rows(l.choices)...)
+		case source:
+			shown := texts[i]
+			if a := anchor(l.link); a != "" {
+				text := escape(strings.TrimSuffix(l.text, " "+l.link))
+				if linked := "<" + a + "|" + strings.ReplaceAll(text, "\n", " ") + ">"; len(linked) <= sectionLimit {
+					shown = linked
+				}
+			}
+			for shown != "" {
+				var head string
+				head, shown = cutEscaped(shown)
+				m.blocks = append(m.blocks, contextBlock(head))
+			}
+		}
+	}
+	m.text = strings.Join(texts, "\n")
+	return m
+}
+
+// sections is escaped text as section blocks.
+func sections(text string) []slack.Block {
+	var all []slack.Block
+	for text != "" {
+		var head string
+		head, text = cutEscaped(text)
+		all = append(all, slack.NewSectionBlock(mrkdwn(head), nil, nil))
+	}
+	return all
+}
+
+// cutEscaped takes from escaped text what a block holds.
+func cutEscaped(text string) (head, rest string) {
+	if len(text) <= sectionLimit {
+		return text, ""
+	}
+	head, rest = cut(unescape(text), sectionLimit, false)
+	return escape(head), escape(rest)
+}
+
+func contextBlock(text string) slack.Block {
+	return slack.NewContextBlock("", mrkdwn(text))
+}
+
+// mrkdwn is a text object that Slack takes as it stands: without Verbatim it would look for mentions and channel names
+// in plain words.
+func mrkdwn(text string) *slack.TextBlockObject {
+	return &slack.TextBlockObject{Type: slack.MarkdownType, Text: text, Verbatim: true}
+}
+
+// rows is buttons as actions blocks.
+func rows(buttons []bot.Button) []slack.Block {
+	var all []slack.Block
+	var row []slack.BlockElement
+	for _, b := range buttons {
+		text := label(b.Label)
+		if text == "" {
+			continue
+		}
+		e := slack.NewButtonBlockElement("", b.Action.String(), slack.NewTextBlockObject(slack.PlainTextType, text, false, false))
+		if b.Action.Verb == bot.VerbConfirm {
+			e.Style = slack.StylePrimary
+		}
+		if row = append(row, e); len(row) == rowLimit {
+			all, row = append(all, slack.NewActionBlock("", row...)), nil
+		}
+	}
+	if len(row) > 0 {
+		all = append(all, slack.NewActionBlock("", row...))
+	}
+	return all
+}
+
+// number gives every button an action_id that is its own within the message.
+func number(blocks []slack.Block) {
+	n := 0
+	for _, b := range blocks {
+		if row, ok := b.(*slack.ActionBlock); ok {
+			for _, e := range row.Elements.ElementSet {
+				e.(*slack.ButtonBlockElement).ActionID = "podium-" + strconv.Itoa(n)
+				n++
+			}
+		}
+	}
+}
+
+// label is a button's text, escaped and within the limit.
+func label(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if escaped := escape(s); len(escaped) <= labelLimit {
+		return escaped
+	}
+	size := len("…")
+	for i, r := range s {
+		if size += len(escape(string(r))); size > labelLimit {
+			return escape(strings.TrimSpace(s[:i])) + "…"
+		}
+	}
+	return escape(s)
+}
+
+// anchor is a web address fit for a link, or empty.
+func anchor(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	return strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "&", "&amp;").Replace(u.String())
+}
+
+var (
+	escaper   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	unescaper = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
+)
+
+// escape makes text that Slack shows as it stands: no mention, no link and no control character comes through.
+func escape(s string) string { return escaper.Replace(bot.Printable(s)) }
+
+func unescape(s string) string { return unescaper.Replace(s) }
+
+// plain is what a person typed, made of what Slack sent: podium's own mention is gone, links, channels and other
+// mentions are the words that were shown, escapes are undone.
+func plain(s, self string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, "<")
+		code, rest, closed := strings.Cut(after, ">")
+		if !found || !closed {
+			break
+		}
+		b.WriteString(unescape(before))
+		if target, _, _ := strings.Cut(code, "|"); self != "" && target == "@"+self {
+			rest = strings.TrimLeft(rest, ":, ")
+		} else {
+			b.WriteString(unescape(shown(code)))
+		}
+		s = rest
+	}
+	b.WriteString(unescape(s))
+	return strings.TrimSpace(bot.Printable(b.String()))
+}
+
+// shown is what Slack showed for <code>.
+func shown(code string) string {
+	target, text, labelled := strings.Cut(code, "|")
+	if text == "" {
+		labelled = false
+	}
+	switch {
+	case strings.HasPrefix(target, "@"):
+		if labelled {
+			return "@" + strings.TrimPrefix(text, "@")
+		}
+	case strings.HasPrefix(target, "#"):
+		if labelled {
+			return "#" + text
+		}
+	case strings.HasPrefix(target, "!"):
+		if labelled {
+			return text
+		}
+		return "@" + target[1:]
+	case labelled:
+		return text
+	}
+	return target
+}
