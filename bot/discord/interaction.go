@@ -1,0 +1,389 @@
+package discord
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bwmarrin/discordgo"
+
+	"podium/bot"
+)
+
+const (
+	maxBody = 1 << 20         // of an interaction, in bytes
+	maxSkew = 5 * time.Minute // between Discord's clock and ours
+)
+
+// An interaction is a command, a press of a button or a request for
+// autocomplete.
+type interaction struct {
+	ID          string                    `json:"id"`
+	Application string                    `json:"application_id"`
+	Token       string                    `json:"token"`
+	Type        discordgo.InteractionType `json:"type"`
+	Data        json.RawMessage           `json:"data"`
+	Guild       string                    `json:"guild_id"`
+	ChannelID   string                    `json:"channel_id"`
+	Channel     struct {
+		Type discordgo.ChannelType `json:"type"`
+	} `json:"channel"`
+	Member struct {
+		User        user   `json:"user"`
+		Nick        string `json:"nick"`
+		Permissions string `json:"permissions"`
+	} `json:"member"` // in a server
+	User    user `json:"user"` // in a direct message
+	Message struct {
+		ID    string `json:"id"`
+		Flags int    `json:"flags"`
+	} `json:"message"` // whose button was pressed
+	AppPermissions string `json:"app_permissions"`
+}
+
+// A commandData is the data of a command and of autocomplete.
+type commandData struct {
+	Name    string   `json:"name"`
+	Options []option `json:"options"`
+}
+
+type option struct {
+	Name    string          `json:"name"`
+	Value   json.RawMessage `json:"value"`
+	Options []option        `json:"options"`
+	Focused bool            `json:"focused"`
+}
+
+// text is the value as it was typed; ids and numbers are text, too.
+func (o option) text() string {
+	var s string
+	if json.Unmarshal(o.Value, &s) != nil {
+		s = string(o.Value)
+	}
+	return strings.TrimSpace(s)
+}
+
+// A response is the first answer to an interaction.
+type response struct {
+	Type discordgo.InteractionResponseType `json:"type"`
+	Data any                               `json:"data,omitempty"`
+}
+
+type choices struct {
+	Choices []choice `json:"choices"`
+}
+
+type choice struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// serveInteraction is Discord's HTTP transport. The signature comes first:
+// Discord sends bad ones on purpose and removes an endpoint that takes them.
+func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
+	received := time.Now()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		status := http.StatusBadRequest
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	if !a.signed(r.Header, body, received) {
+		http.Error(w, "invalid request signature", http.StatusUnauthorized)
+		return
+	}
+	var i interaction
+	if err := json.Unmarshal(body, &i); err != nil {
+		a.log.Warn("discord sent an interaction that podium does not understand", "error", err)
+		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+		return
+	}
+	if i.Type == discordgo.InteractionPing {
+		writeJSON(w, response{Type: discordgo.InteractionResponsePong})
+		return
+	}
+	first, written := make(chan response, 1), make(chan struct{})
+	defer close(written)
+	// Discord delivers over HTTP once, and shows one response whatever
+	// happens: there is nothing to remember.
+	ok := a.take(i.ID, func(ctx context.Context) {
+		defer close(first)
+		a.respond(ctx, i, received, func(r response) error {
+			first <- r
+			<-written // what follows has to arrive later
+			return nil
+		})
+	})
+	if !ok {
+		http.Error(w, "podium is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case r, ok := <-first:
+		if !ok {
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return
+		}
+		writeJSON(w, r)
+	case <-r.Context().Done():
+	}
+}
+
+// signed reports whether body is Discord's and of now. An old request, even
+// if Discord once sent it, may be a replay.
+func (a *Adapter) signed(h http.Header, body []byte, now time.Time) bool {
+	stamp := h.Get("X-Signature-Timestamp")
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > maxSkew {
+		return false
+	}
+	signature, err := hex.DecodeString(h.Get("X-Signature-Ed25519"))
+	if err != nil || len(signature) != ed25519.SignatureSize {
+		return false
+	}
+	return ed25519.Verify(a.o.PublicKey, append([]byte(stamp), body...), signature)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(b)
+}
+
+// interact takes an interaction from the gateway.
+func (a *Adapter) interact(i interaction) {
+	received := time.Now()
+	a.take(i.ID, func(ctx context.Context) {
+		if i.Type != discordgo.InteractionApplicationCommandAutocomplete && !a.first(ctx, "interaction/"+i.ID) {
+			return
+		}
+		a.respond(ctx, i, received, func(r response) error {
+			attempts := new(int)
+			err := a.request(context.WithValue(ctx, repeatable{}, attempts), "POST", discordgo.EndpointInteractionResponse(i.ID, i.Token), r, nil)
+			if c, _ := code(err); c == alreadyAcknowledged && *attempts > 1 {
+				return nil // the first attempt had arrived
+			}
+			if err != nil {
+				a.refused("podium could not respond to an interaction", i.ID, err)
+			}
+			return err
+		})
+	})
+}
+
+// respond answers i: by first if the answer is ready in time, else first
+// defers it. What nobody understands gets no response.
+func (a *Adapter) respond(ctx context.Context, i interaction, received time.Time, first func(response) error) {
+	m, ok := a.message(i, received)
+	switch {
+	case i.Type == discordgo.InteractionApplicationCommandAutocomplete:
+		first(response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(i)}})
+		return
+	case !ok && i.Type == discordgo.InteractionMessageComponent:
+		a.log.Debug("a button that is not podium's was pressed", "id", i.ID)
+		first(response{Type: discordgo.InteractionResponseDeferredMessageUpdate})
+		return
+	case !ok:
+		a.log.Debug("an interaction of a kind that podium does not know", "id", i.ID, "type", i.Type)
+		return
+	}
+	ready := make(chan bot.Reply, 1)
+	go func() { ready <- a.answer(withPermissions(ctx, i), m) }()
+	timer := time.NewTimer(firstResponse - time.Since(received))
+	defer timer.Stop()
+	select {
+	case r := <-ready:
+		pages := render(r)
+		flags := visibility(m, r)
+		pages[0].Flags = flags
+		if first(response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}) == nil {
+			a.follow(ctx, i, pages[1:], flags)
+		}
+	case <-timer.C:
+		if first(deferral(m)) != nil {
+			<-ready
+			return
+		}
+		r := <-ready
+		pages, flags := render(r), visibility(m, r)
+		if m.Kind == bot.Command {
+			if !a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0]) {
+				return
+			}
+			pages = pages[1:]
+		}
+		a.follow(ctx, i, pages, flags)
+	}
+}
+
+// deferral tells Discord to wait. Who may see a deferred answer is settled
+// there and then, except after a press: its answer is a message of its own.
+func deferral(m bot.Message) response {
+	if m.Kind == bot.Press {
+		return response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
+	}
+	return response{discordgo.InteractionResponseDeferredChannelMessageWithSource, struct {
+		Flags int `json:"flags"`
+	}{ephemeral}}
+}
+
+// visibility is the flags of the reply to m.
+func visibility(m bot.Message, r bot.Reply) int {
+	if m.Action.Verb != bot.VerbShare && (m.Private || r.Private) {
+		return ephemeral
+	}
+	return 0
+}
+
+// follow sends pages after the first response.
+func (a *Adapter) follow(ctx context.Context, i interaction, pages []message, flags int) {
+	for _, page := range pages {
+		page.Flags = flags
+		if !a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page) {
+			return
+		}
+	}
+}
+
+// deliver sends what comes after the first response to i. Discord knows the
+// token only once it has worked through that response, which over HTTP is a
+// moment after it was written.
+func (a *Adapter) deliver(ctx context.Context, i interaction, method, path string, page message) bool {
+	const unknownWebhook = 10015
+	err := a.request(ctx, method, path, page, nil)
+	for pause := 100 * time.Millisecond; pause < 4*time.Second; pause *= 2 {
+		if c, _ := code(err); c != unknownWebhook || sleep(ctx, pause) != nil {
+			break
+		}
+		err = a.request(ctx, method, path, page, nil)
+	}
+	if err != nil {
+		a.refused("podium could not deliver its answer", i.ID, err)
+	}
+	return err == nil
+}
+
+// message is what the person said by i; false if it is nothing of podium's.
+func (a *Adapter) message(i interaction, received time.Time) (bot.Message, bool) {
+	m := bot.Message{
+		Platform:  bot.Discord,
+		Workspace: i.Guild,
+		Channel:   i.ChannelID,
+		ID:        i.ID,
+		User:      i.User.message(""),
+		Received:  received,
+	}
+	if i.Guild != "" {
+		m.User = i.Member.User.message(i.Member.Nick)
+	}
+	if isThread(i.Channel.Type) {
+		m.Thread = i.ChannelID
+	}
+	switch i.Type {
+	case discordgo.InteractionApplicationCommand:
+		var d commandData
+		if !a.decode("command", i.Data, &d) {
+			return m, false
+		}
+		m.Kind, m.Private, m.Text = bot.Command, true, typed(d)
+		return m, true
+	case discordgo.InteractionMessageComponent:
+		var d struct {
+			CustomID string `json:"custom_id"`
+		}
+		if !a.decode("press", i.Data, &d) {
+			return m, false
+		}
+		m.Kind, m.Private = bot.Press, i.Message.Flags&ephemeral != 0
+		if i.Message.ID != "" {
+			m.ID = i.Message.ID // what is pressed and voted on
+		}
+		action, ok := bot.ParseAction(d.CustomID)
+		m.Action = action
+		return m, ok
+	}
+	return m, false
+}
+
+func isThread(t discordgo.ChannelType) bool {
+	return t == discordgo.ChannelTypeGuildNewsThread || t == discordgo.ChannelTypeGuildPublicThread || t == discordgo.ChannelTypeGuildPrivateThread
+}
+
+// complete answers autocomplete, a panic with nothing.
+func (a *Adapter) complete(i interaction) (list []choice) {
+	list = []choice{}
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("autocomplete panicked", "id", i.ID, "panic", p)
+			list = []choice{}
+		}
+	}()
+	var d commandData
+	if a.o.Completer == nil || !a.decode("autocomplete", i.Data, &d) {
+		return list
+	}
+	o, ok := focused(d.Options)
+	if !ok {
+		return list
+	}
+	const most, longest = 25, 100
+	seen := map[string]bool{}
+	field := o.Name
+	if field == "about" {
+		field = "question" // a reminder's subject is a topic or a question
+	}
+	for _, v := range a.o.Completer.Complete(field, o.text(), most) {
+		// A value must come back as it is: what is too long is left out.
+		if v = bot.Printable(v); strings.TrimSpace(v) == "" || utf16Len(v) > longest || seen[v] || !utf8.ValidString(v) || len(list) == most {
+			continue
+		}
+		seen[v] = true
+		list = append(list, choice{Name: v, Value: v})
+	}
+	return list
+}
+
+func focused(options []option) (option, bool) {
+	for _, o := range options {
+		if o.Focused {
+			return o, true
+		}
+		if f, ok := focused(o.Options); ok {
+			return f, true
+		}
+	}
+	return option{}, false
+}
+
+// permissions are what Discord says, in an interaction, of the channel that it
+// came from: what the person and what podium may do there.
+type permissions struct {
+	channel, user string
+	member, app   int64
+}
+
+type permissionsKey struct{}
+
+func withPermissions(ctx context.Context, i interaction) context.Context {
+	member, err := strconv.ParseInt(i.Member.Permissions, 10, 64)
+	if err != nil {
+		return ctx // a direct message
+	}
+	app, _ := strconv.ParseInt(i.AppPermissions, 10, 64)
+	return context.WithValue(ctx, permissionsKey{}, permissions{i.ChannelID, i.Member.User.ID, member, app})
+}
