@@ -21,6 +21,9 @@ func (h *Handlers) helpText() string {
 		"`quote` and a speaker or topic gives what was said, word for word.",
 		"`why` explains my last answer.",
 	}
+	if h.reminders != nil {
+		lines = append(lines, "`remind` posts an answer on a schedule.")
+	}
 	for i := range h.base.Intents {
 		if in := &h.base.Intents[i]; in.Topic && len(in.Examples) > 0 {
 			lines = append(lines, "For example: "+in.Examples[0])
