@@ -148,17 +148,14 @@ func (s *SQL) writeBehind(ctx context.Context) {
 				break
 			}
 			err := s.writeAll(ctx, batch)
-			if err == nil {
-				s.behind.written(len(batch))
-				continue
-			}
 			if hopeless(err) && len(batch) > 1 {
-				// One of them is not to be written at all: find it by
-				// writing the first alone.
-				batch, err = batch[:1], s.writeAll(ctx, batch[:1])
+				// One of them is not to be written at all: look for it one
+				// by one.
+				batch = batch[:1]
+				err = s.writeAll(ctx, batch)
 			}
 			if err == nil || hopeless(err) {
-				s.behind.written(1)
+				s.behind.written(len(batch))
 			}
 			if err == nil {
 				continue

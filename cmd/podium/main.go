@@ -40,7 +40,7 @@ func main() {
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{
 		environ: environ, stdin: stdin, stdout: stdout, stderr: stderr,
-		newHandler: newHandler, newAdapters: newAdapters,
+		newAdapters: newAdapters,
 	}
 	return p.run(ctx, args)
 }
@@ -77,8 +77,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	// What serve is made of; tests put their own in place.
-	newHandler  func(config.Settings, *store.SQL) (bot.Handler, error)
+	// What serve runs; tests put their own in place.
 	newAdapters func(config.Settings, bot.Handler, *store.SQL, *slog.Logger) ([]bot.Adapter, error)
 }
 

@@ -17,6 +17,8 @@ import (
 	"podium/bot/slack"
 	"podium/bot/store"
 	"podium/config"
+	"podium/handlers"
+	"podium/knowledge"
 )
 
 const (
@@ -41,8 +43,8 @@ func newServe(p *program) *cobra.Command {
 }
 
 // newHandler makes what answers on every platform.
-func newHandler(s config.Settings, st *store.SQL) (bot.Handler, error) {
-	return bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return bot.FailureReply(), nil }), nil
+func newHandler(base *knowledge.Base, st *store.SQL, log *slog.Logger) bot.Handler {
+	return handlers.New(handlers.Options{Knowledge: base, Conversations: st, Questions: st, Votes: st, Log: log})
 }
 
 // newAdapters makes the adapters of the platforms that are configured. A new
@@ -79,6 +81,10 @@ func (p *program) serve(cmd *cobra.Command) error {
 		return usagef("no platform is configured: set PODIUM_SLACK_BOT_TOKEN and PODIUM_SLACK_APP_TOKEN (or PODIUM_SLACK_SIGNING_SECRET), " +
 			"or PODIUM_DISCORD_TOKEN (or PODIUM_DISCORD_PUBLIC_KEY); to try podium without any: podium chat")
 	}
+	base, err := loadKnowledge(s.Knowledge)
+	if err != nil {
+		return err
+	}
 	log := p.logger(s.Log)
 	listener, err := net.Listen("tcp", s.HTTP.Addr)
 	if err != nil {
@@ -89,22 +95,21 @@ func (p *program) serve(cmd *cobra.Command) error {
 		Serve: true, Create: true, Wait: 30 * time.Second,
 		Questions: s.Store.Questions, References: s.Store.References, Log: log,
 	})
+	if ctx.Err() != nil {
+		return nil // told to stop while it waited for the database
+	}
 	if err != nil {
 		return err
 	}
-	err = p.serveFrom(ctx, s, st, listener, log)
+	err = p.serveFrom(ctx, s, base, st, listener, log)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
 	defer cancel()
 	return errors.Join(err, st.Close(closing))
 }
 
 // serveFrom connects everything to an open store and runs it until ctx is done.
-func (p *program) serveFrom(ctx context.Context, s config.Settings, st *store.SQL, listener net.Listener, log *slog.Logger) error {
-	handler, err := p.newHandler(s, st)
-	if err != nil {
-		return err
-	}
-	adapters, err := p.newAdapters(s, handler, st, log)
+func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowledge.Base, st *store.SQL, listener net.Listener, log *slog.Logger) error {
+	adapters, err := p.newAdapters(s, newHandler(base, st, log), st, log)
 	if err != nil {
 		return err
 	}

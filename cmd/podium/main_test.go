@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"podium/bot"
+	"podium/bot/bottest"
+)
+
+// TestMain lets the test binary be podium itself, for tests that need a process
+// of their own.
+func TestMain(m *testing.M) {
+	if os.Getenv("RUN_AS") == "podium" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// podium returns a command that runs podium as a process with these variables
+// and no others of podium's.
+func podium(t testing.TB, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"RUN_AS=podium"}, environ...)
+	return cmd
+}
+
+// ran is what one run of the program did.
+type ran struct {
+	err            error
+	code           int
+	stdout, stderr string
+}
+
+// runHere runs the program within the test's process.
+func runHere(t testing.TB, environ []string, args ...string) ran {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), args, environ, strings.NewReader(""), &stdout, &stderr)
+	return ran{err, exitCode(err), stdout.String(), stderr.String()}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Chdir(t.TempDir()) // where no settings file is
+	missing := filepath.Join(t.TempDir(), "none.db")
+	for _, c := range []struct {
+		args, environ string
+		code          int
+		stdout, says  string // parts
+	}{
+		{"", "", 0, "Available Commands:", ""},
+		{"help", "", 0, "serve", ""},
+		{"serve --help", "", 0, "--http-addr", ""},
+		{"version", "", 0, "podium ", ""},
+		{"completion bash", "", 0, "podium", ""},
+		{"completion zsh", "", 0, "#compdef podium", ""},
+		{"bogus", "", 2, "", `unknown command "bogus"`},
+		{"version now", "", 2, "", "podium --help"},
+		{"version --loud", "", 2, "", "unknown flag: --loud"},
+		{"backup", "", 2, "", "accepts 1 arg(s)"},
+		{"migrate", "", 2, "", "--to is missing"},
+		{"questions --limit many", "", 2, "", "invalid argument"},
+		{"questions --limit -1", "", 2, "", "--limit -1"},
+		{"questions --outcome maybe", "", 2, "", "unanswered, clarify, passage, not_helpful"},
+		{"questions --since yesterday", "", 2, "", "there is no database"},
+		{"questions export --format xml", "", 2, "", "jsonl or csv"},
+		{"questions", "PODIUM_DATABASE_URL=sqlite:" + missing, 2, "", "there is no database at " + missing},
+		{"questions", "PODIUM_TIMEZNOE=UTC", 2, "", "did you mean PODIUM_TIMEZONE?"},
+		{"questions --config none.yaml", "", 2, "", "none.yaml"},
+		{"serve", "", 2, "", "podium chat"},
+		{"serve", "PODIUM_DISCORD_TOKEN=x PODIUM_HTTP_ADDR=nowhere", 2, "", "PODIUM_HTTP_ADDR"},
+	} {
+		got := runHere(t, strings.Fields(c.environ), strings.Fields(c.args)...)
+		text := ""
+		if got.err != nil {
+			text = got.err.Error()
+		}
+		if got.code != c.code || !strings.Contains(text, c.says) || !strings.Contains(got.stdout, c.stdout) {
+			t.Errorf("podium %s: exit code %d, error %q, stdout %q; want %d, %q, %q", c.args, got.code, text, got.stdout, c.code, c.says, c.stdout)
+		}
+		if c.code != 0 && got.stdout != "" {
+			t.Errorf("podium %s: stdout holds %q, want only data there", c.args, got.stdout)
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{usagef("x"), 2},
+		{&bot.ConfigError{}, 2},
+		{errors.Join(errors.New("x"), &bot.ConfigError{}), 2},
+		{io.EOF, 1},
+		{context.Canceled, 1},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// TestWarningsOnStderr keeps words out of the data.
+func TestWarningsOnStderr(t *testing.T) {
+	t.Chdir(t.TempDir())
+	got := runHere(t, []string{"PODIUM_SERVICE_HOST=10.0.0.1", "PODIUM_DATABASE_URL=sqlite:none.db"}, "questions")
+	if !strings.Contains(got.stderr, "PODIUM_SERVICE_HOST is not a setting") || got.stdout != "" {
+		t.Errorf("stderr %q, stdout %q, want a warning on stderr alone", got.stderr, got.stdout)
+	}
+}
+
+// TestBadStart runs the real program with what can be wrong at its start: one
+// clear line, no secret, no stack trace.
+func TestBadStart(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(in("damaged.db"), []byte(strings.Repeat("damage ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	busy := listen(t)
+	serving := startServe(t, "PODIUM_DATABASE_URL=sqlite:"+in("held.db"))
+	for _, c := range []struct {
+		name, variable string
+		postgres       bool
+		code           int
+		says           string
+	}{
+		{"port in use", "PODIUM_HTTP_ADDR=" + busy.Addr().String(), false, 2, "PODIUM_HTTP_ADDR: listen tcp"},
+		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "no such file or directory"},
+		{"malformed URL", "PODIUM_DATABASE_URL=postgres://podium:hunter2/#@localhost/podium", false, 2, "can not be read as postgres://"},
+		{"damaged file", "PODIUM_DATABASE_URL=sqlite:" + in("damaged.db"), false, 1, "podium restore"},
+		{"file held by another", "PODIUM_DATABASE_URL=sqlite:" + in("held.db"), false, 2, "several at once need PostgreSQL"},
+		{"wrong password", "PODIUM_DATABASE_URL=", true, 2, "refuses this user or password"},
+		{"unreadable file for a secret", "PODIUM_DISCORD_PUBLIC_KEY_FILE=" + in("none"), false, 2, "PODIUM_DISCORD_PUBLIC_KEY_FILE: open"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.postgres {
+				c.variable += withPassword(t, bottest.Postgres(t), "hunter2-but-wrong")
+			}
+			var stderr bytes.Buffer
+			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", office(t), c.variable}, "serve")
+			cmd.Stderr = &stderr
+			err := cmd.Run()
+			if code := cmd.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("exit code %d (%v), want %d", code, err, c.code)
+			}
+			text := stderr.String()
+			if !strings.Contains(text, c.says) || strings.Count(text, "\n") != 1 || strings.Contains(text, "hunter2") || strings.Contains(text, "goroutine") {
+				t.Errorf("stderr is %q, want one line that says %q", text, c.says)
+			}
+		})
+	}
+	serving.stop(t)
+}
