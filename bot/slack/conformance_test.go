@@ -1,4 +1,4 @@
-package slack_test
+package slack
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 
 	"podium/bot"
 	"podium/bot/bottest"
-	"podium/bot/slack"
 	"podium/bot/slack/slacktest"
 	"podium/bot/store"
 )
@@ -32,7 +31,7 @@ func TestConformance(t *testing.T) {
 type world struct {
 	*slacktest.Server
 	slacktest.Link
-	adapter *slack.Adapter
+	adapter *Adapter
 	store   *store.Memory
 	log     *logBook
 	base    string // of the request URLs
@@ -43,10 +42,10 @@ type world struct {
 
 // begin starts an adapter over "socket" or "http". change, if not nil, may
 // change its options and the Slack before it runs.
-func begin(t testing.TB, h bot.Handler, transport string, change func(*slack.Options, *slacktest.Server)) *world {
+func begin(t testing.TB, h bot.Handler, transport string, change func(*Options, *slacktest.Server)) *world {
 	t.Helper()
 	w := &world{Server: slacktest.NewServer(), store: store.NewMemory(), log: &logBook{}, ended: make(chan error, 1)}
-	o := slack.Options{
+	o := Options{
 		BotToken: slacktest.BotToken, APIURL: w.APIURL, Handler: h, Seen: w.store, References: w.store,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -55,11 +54,12 @@ func begin(t testing.TB, h bot.Handler, transport string, change func(*slack.Opt
 	} else {
 		o.SigningSecret = slacktest.Secret
 	}
+	w.Check = blockSchema(t)
 	if change != nil {
 		change(&o, w.Server)
 	}
 	var err error
-	if w.adapter, err = slack.New(o); err != nil {
+	if w.adapter, err = New(o); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -154,7 +154,7 @@ type harness struct {
 
 func startHarness(t *testing.T, h bot.Handler, transport string) bottest.Harness {
 	x := &harness{sent: map[string]map[string]any{}}
-	x.world = begin(t, h, transport, func(_ *slack.Options, s *slacktest.Server) {
+	x.world = begin(t, h, transport, func(_ *Options, s *slacktest.Server) {
 		s.OnMessage = func(m slacktest.Message) { x.Add(said(m)) }
 	})
 	x.connected(t)
@@ -252,3 +252,5 @@ func said(m slacktest.Message) bottest.Said {
 	}
 	return s
 }
+
+func (l *logBook) has(text string) bool { return strings.Contains(l.String(), text) }

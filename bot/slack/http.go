@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/slack-go/slack"
 )
@@ -82,9 +83,8 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 	answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
 	if err == nil {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		if _, err = w.Write(answer); err == nil {
-			err = http.NewResponseController(w).Flush()
-		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		_, err = w.Write(answer)
 	}
 	acked(err == nil)
 }

@@ -40,6 +40,7 @@ type outgoing struct {
 type line struct {
 	layout  layout
 	text    string       // plain
+	escaped string       // text as it is sent
 	choices []bot.Button // of a choices line
 	readAs  string       // of a choices line: the text above its buttons
 	link    string       // of a source line
@@ -103,7 +104,16 @@ func lines(r bot.Reply) []line {
 	if len(asks) > 0 {
 		all = append(all, line{layout: unseen, text: strings.Join(asks, " ")})
 	}
+	for i := range all {
+		all[i].escaped = escape(all[i].text)
+	}
 	return all
+}
+
+// with is l with another text.
+func (l line) with(text string) line {
+	l.text, l.escaped = text, escape(text)
+	return l
 }
 
 // render lays r out in as many messages as limit, which counts the bytes of a message's escaped text, makes of it.
@@ -126,8 +136,8 @@ func render(r bot.Reply, limit int, more string) []outgoing {
 			// The start of a long text stays with what came before it, if a sentence of it fits.
 			if free := room - size - 1; l.layout != choices && free > room/4 {
 				if head, rest := cut(l.text, free, true); head != "" {
-					now = append(now, line{layout: l.layout, text: head})
-					l.text = rest
+					now = append(now, line{layout: l.layout}.with(head))
+					l = l.with(rest)
 					cost, count = l.cost()
 				}
 			}
@@ -178,14 +188,14 @@ func fit(all []line, room int) []line {
 				if at < 0 {
 					break
 				}
-				head.text = strings.TrimSpace(l.text[:at])
-				l = line{layout: choices, choices: l.choices[half:], text: strings.TrimSpace(strings.TrimPrefix(l.text[at:], "·"))}
-				fitting = append(fitting, fit([]line{head}, room)...)
+				before, after := strings.TrimSpace(l.text[:at]), strings.TrimSpace(strings.TrimPrefix(l.text[at:], "·"))
+				l = line{layout: choices, choices: l.choices[half:]}.with(after)
+				fitting = append(fitting, fit([]line{head.with(before)}, room)...)
 				continue
 			}
 			head, rest := cut(l.text, room, false)
-			fitting = append(fitting, line{layout: l.layout, text: head})
-			l.text = rest
+			fitting = append(fitting, line{layout: l.layout}.with(head))
+			l = l.with(rest)
 		}
 		fitting = append(fitting, l)
 	}
@@ -194,7 +204,7 @@ func fit(all []line, room int) []line {
 
 // cost is the most bytes of text and the most blocks that the line takes up in a message.
 func (l line) cost() (size, blocks int) {
-	size = len(escape(l.text))
+	size = len(l.escaped)
 	blocks = size/(sectionLimit/2) + 1
 	if l.layout == choices {
 		for _, c := range l.choices {
@@ -249,7 +259,7 @@ func lay(all []line) outgoing {
 	var m outgoing
 	texts := make([]string, len(all))
 	for i, l := range all {
-		texts[i] = escape(l.text)
+		texts[i] = l.escaped
 		switch l.layout {
 		case section:
 			m.blocks = append(m.blocks, sections(texts[i])...)
@@ -384,9 +394,11 @@ func escape(s string) string { return escaper.Replace(bot.Printable(s)) }
 func unescape(s string) string { return unescaper.Replace(s) }
 
 // plain is what a person typed, made of what Slack sent: podium's own mention is gone, links, channels and other
-// mentions are the words that were shown, escapes are undone.
+// mentions are the words that were shown, escapes are undone. A reminder keeps the ids of channels, as <#C123>: it may be
+// set for another channel.
 func plain(s, self string) string {
 	var b strings.Builder
+	keep := false
 	for {
 		before, after, found := strings.Cut(s, "<")
 		code, rest, closed := strings.Cut(after, ">")
@@ -394,9 +406,14 @@ func plain(s, self string) string {
 			break
 		}
 		b.WriteString(unescape(before))
-		if target, _, _ := strings.Cut(code, "|"); self != "" && target == "@"+self {
+		keep = keep || strings.HasPrefix(strings.ToLower(strings.TrimSpace(b.String())), "remind")
+		target, _, _ := strings.Cut(code, "|")
+		switch {
+		case self != "" && target == "@"+self:
 			rest = strings.TrimLeft(rest, ":, ")
-		} else {
+		case keep && strings.HasPrefix(target, "#"):
+			b.WriteString("<" + target + ">")
+		default:
 			b.WriteString(unescape(shown(code)))
 		}
 		s = rest

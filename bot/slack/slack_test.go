@@ -1,4 +1,4 @@
-package slack_test
+package slack
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 
 	"podium/bot"
 	"podium/bot/bottest"
-	"podium/bot/slack"
 	"podium/bot/slack/slacktest"
 )
 
@@ -183,7 +182,7 @@ func TestRestart(t *testing.T) {
 	e := w.Mention("once")
 	must(t, w.Link.Event(t.Context(), e))
 	w.said(t, 1)
-	other := begin(t, h, "http", func(o *slack.Options, _ *slacktest.Server) { o.Seen = w.store })
+	other := begin(t, h, "http", func(o *Options, _ *slacktest.Server) { o.Seen = w.store })
 	other.connected(t)
 	must(t, other.Link.Event(t.Context(), e))
 	must(t, other.Link.Event(t.Context(), other.Server.Event(e["event"].(map[string]any))))
@@ -198,7 +197,7 @@ func TestRestart(t *testing.T) {
 // TestStoreDown sees podium answer, once, without a store.
 func TestStoreDown(t *testing.T) {
 	h := &bottest.Recorder{}
-	w := begin(t, h, "http", func(o *slack.Options, _ *slacktest.Server) { o.Seen, o.References = noStore{}, noStore{} })
+	w := begin(t, h, "http", func(o *Options, _ *slacktest.Server) { o.Seen, o.References = noStore{}, noStore{} })
 	w.connected(t)
 	e := w.Mention("once")
 	must(t, w.Link.Event(t.Context(), e))
@@ -412,7 +411,7 @@ func TestStarting(t *testing.T) {
 		{"app token without its scope", "socket", "apps.connections.open", slacktest.Fault{Error: "missing_scope"}, "PODIUM_SLACK_APP_TOKEN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := begin(t, &bottest.Recorder{}, test.transport, func(_ *slack.Options, s *slacktest.Server) { s.Fail(test.method, test.fault) })
+			w := begin(t, &bottest.Recorder{}, test.transport, func(_ *Options, s *slacktest.Server) { s.Fail(test.method, test.fault) })
 			defer w.close()
 			defer w.cancel()
 			e, ok := errors.AsType[*bot.ConfigError](<-w.ended)
@@ -422,7 +421,7 @@ func TestStarting(t *testing.T) {
 		})
 	}
 	t.Run("Slack is away", func(t *testing.T) {
-		w := begin(t, &bottest.Recorder{}, "http", func(_ *slack.Options, s *slacktest.Server) {
+		w := begin(t, &bottest.Recorder{}, "http", func(_ *Options, s *slacktest.Server) {
 			s.Fail("auth.test", slacktest.Fault{Status: http.StatusServiceUnavailable})
 		})
 		// Commands need nothing of Slack's.
@@ -432,12 +431,12 @@ func TestStarting(t *testing.T) {
 		must(t, <-w.ended)
 		w.close()
 	})
-	for name, o := range map[string]slack.Options{
+	for name, o := range map[string]Options{
 		"PODIUM_SLACK_BOT_TOKEN": {AppToken: "xapp-1"},
 		"PODIUM_SLACK_APP_TOKEN": {BotToken: "xoxb-1"},
 		"PODIUM_SLACK_API_URL":   {BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: "slack"},
 	} {
-		if _, err := slack.New(o); err == nil || !strings.HasPrefix(err.Error(), name) {
+		if _, err := New(o); err == nil || !strings.HasPrefix(err.Error(), name) {
 			t.Errorf("New without a sound %s: %v", name, err)
 		}
 	}
@@ -516,7 +515,7 @@ func TestPoster(t *testing.T) {
 }
 
 func TestDirectory(t *testing.T) {
-	w := begin(t, &bottest.Recorder{}, "http", func(o *slack.Options, _ *slacktest.Server) { o.Admins = []string{"UBOSS"} })
+	w := begin(t, &bottest.Recorder{}, "http", func(o *Options, _ *slacktest.Server) { o.Admins = []string{"UBOSS"} })
 	defer w.close()
 	defer func() { w.cancel(); <-w.ended }()
 	for user, want := range map[string]bool{slacktest.Admin: true, "UBOSS": true, slacktest.Person: false} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,30 +14,12 @@ import (
 	"podium/bot/store"
 )
 
-// A lockedLog is a log that tests read while it is written.
-type lockedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
-}
-
 // connect starts an adapter over Socket Mode whose waits are short.
-func connect(t *testing.T, change func(*slacktest.Server, *Adapter)) (*slacktest.Server, *Adapter, *lockedLog) {
+func connect(t *testing.T, change func(*slacktest.Server, *Adapter)) (*slacktest.Server, *Adapter, *logBook) {
 	t.Helper()
 	s := slacktest.NewServer()
 	t.Cleanup(s.Close)
-	log, memory := &lockedLog{}, store.NewMemory()
+	log, memory := &logBook{}, store.NewMemory()
 	a, err := New(Options{
 		BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, APIURL: s.APIURL,
 		Handler: &bottest.Recorder{}, Seen: memory, References: memory,

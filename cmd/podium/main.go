@@ -115,6 +115,7 @@ func newRoot(p *program) *cobra.Command {
 	root.AddCommand(
 		newEval(p),
 		newKnowledge(p),
+		newManifest(p),
 		newServe(p),
 		newQuestions(p),
 		newBackup(p),

@@ -185,6 +185,11 @@ func (s *Server) Close() {
 	s.web.Close()
 }
 
+// Methods is the calls of the Web API that a Server answers: all that podium
+// makes.
+var Methods = []string{"auth.test", "apps.connections.open", "chat.postMessage", "chat.postEphemeral", "chat.update",
+	"conversations.history", "conversations.info", "users.info", "views.publish"}
+
 // Fail makes the next calls of a method fail, one fault each. The methods are
 // those of the Web API and "response_url".
 func (s *Server) Fail(method string, faults ...Fault) {
@@ -351,6 +356,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		refuse(w, "invalid_auth")
 		return
 	}
+	if !slices.Contains(Methods, method) {
+		s.problem(fmt.Errorf("podium called %s", method))
+		refuse(w, "unknown_method")
+		return
+	}
 	switch method {
 	case "auth.test":
 		answer(w, map[string]any{"url": s.URL, "team": "Test", "team_id": Team, "user": "podium", "user_id": Bot, "bot_id": BotID})
@@ -375,8 +385,6 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]any{"user": user})
 	case "views.publish":
 		s.serveView(w, form)
-	default:
-		refuse(w, "unknown_method")
 	}
 }
 
