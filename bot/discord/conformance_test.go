@@ -163,19 +163,7 @@ func plain(markdown string) string {
 		}
 		lines[i] = line
 	}
-	var b strings.Builder
-	escaped := false
-	for _, r := range strings.Join(lines, "\n") {
-		if r == '\\' && !escaped {
-			escaped = true
-			continue
-		}
-		escaped = false
-		if r != '\u200b' {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
+	return unescape(strings.Join(lines, "\n"))
 }
 
 // live finds what Discord would turn into a mention, by its rules: an

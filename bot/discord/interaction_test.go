@@ -246,7 +246,9 @@ func TestAutocomplete(t *testing.T) {
 			{map[string]any{"name": "podium"}, nil},
 		} {
 			kind, data := s.first(t, s.Interaction(4, test.data, nil))
-			var d struct{ Choices []struct{ Name, Value string } }
+			var d struct {
+				Choices []struct{ Name, Value string }
+			}
 			if err := json.Unmarshal(data, &d); err != nil || kind != 8 || d.Choices == nil {
 				t.Errorf("%v: response %d %s (%v), want choices", test.data, kind, data, err)
 			}

@@ -174,8 +174,10 @@ func markdown(s string) string {
 }
 
 // cut splits markdown so that head is at most n UTF-16 units long: at the end
-// of the last sentence that fits, else between words, else between characters.
+// of the last sentence that fits, unless that would leave much of the room
+// empty, else between words, else between characters.
 func cut(s string, n int) (head, tail string) {
+	s = strings.TrimLeftFunc(s, unicode.IsSpace)
 	units, sentence, word, char := 0, 0, 0, 0
 	var before rune
 	escaped := false // by an odd number of backslashes
@@ -199,7 +201,7 @@ func cut(s string, n int) (head, tail string) {
 		return s, ""
 	}
 	at := char
-	if sentence > 0 {
+	if sentence > n/4 {
 		at = sentence
 	} else if word > 0 {
 		at = word

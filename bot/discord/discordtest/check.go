@@ -90,7 +90,8 @@ func validate(at string, body []byte) error {
 	return all[at].Validate(v)
 }
 
-func checkMessage(body []byte) error {
+// CheckMessage tells what is wrong with the body of a channel message.
+func CheckMessage(body []byte) error {
 	return errors.Join(validate(messageSchema, body), message(body))
 }
 func checkFollowup(body []byte) error {
@@ -98,7 +99,8 @@ func checkFollowup(body []byte) error {
 }
 func checkEdit(body []byte) error { return errors.Join(validate(editSchema, body), message(body)) }
 
-func checkCallback(body []byte) error {
+// CheckCallback tells what is wrong with the first response to an interaction.
+func CheckCallback(body []byte) error {
 	err := validate(callbackSchema, body)
 	var r struct {
 		Type int             `json:"type"`

@@ -616,7 +616,7 @@ func (s *Server) serveCommands(req Request) (any, *apiError) {
 
 // respond takes the first response to an interaction, over either transport.
 func (s *Server) respond(id, token string, body []byte) *apiError {
-	s.problem(checkCallback(body), "response", body)
+	s.problem(CheckCallback(body), "response", body)
 	var r struct {
 		Type int             `json:"type"`
 		Data json.RawMessage `json:"data"`
@@ -678,7 +678,7 @@ func (s *Server) serveWebhook(req Request, token string) (any, *apiError) {
 }
 
 func (s *Server) servePost(channel string, req Request) (any, *apiError) {
-	s.problem(checkMessage(req.Body), "message", req.Body)
+	s.problem(CheckMessage(req.Body), "message", req.Body)
 	var d struct {
 		Nonce   string `json:"nonce"`
 		Enforce bool   `json:"enforce_nonce"`
