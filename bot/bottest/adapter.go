@@ -164,11 +164,11 @@ func (s *session) wait() error {
 	select {
 	case err := <-ended:
 		if err != nil {
-			return fmt.Errorf("Run = %w, want nil", err)
+			return fmt.Errorf("the error of Run is %w, want nil", err)
 		}
 		return nil
 	case <-time.After(stopWithin):
-		return fmt.Errorf("Run has not returned %v after its context was cancelled", stopWithin)
+		return fmt.Errorf("still in Run %v after its context was cancelled", stopWithin)
 	}
 }
 
@@ -275,22 +275,22 @@ func checkMessage(t *testing.T, start starter, kind bot.Kind) error {
 	}
 	m := h.Messages()[0]
 	if got := strings.TrimSpace(m.Text); got != "how many troops are there" {
-		return fmt.Errorf("Text = %q, want what was typed", got)
+		return fmt.Errorf("the message has Text = %q, want what was typed", got)
 	}
 	if m.Platform != s.Adapter().Platform() {
-		return fmt.Errorf("Platform = %q, want %q", m.Platform, s.Adapter().Platform())
+		return fmt.Errorf("the message has Platform = %q, want %q", m.Platform, s.Adapter().Platform())
 	}
 	if m.Kind != kind {
-		return fmt.Errorf("Kind = %v, want %v", m.Kind, kind)
+		return fmt.Errorf("the message has Kind = %v, want %v", m.Kind, kind)
 	}
 	if want := kind == bot.Command; m.Private != want {
-		return fmt.Errorf("Private = %v of a %v, want %v", m.Private, kind, want)
+		return fmt.Errorf("the message has Private = %v of a %v, want %v", m.Private, kind, want)
 	}
 	if m.ID == "" || m.Channel == "" || m.User.ID == "" {
 		return fmt.Errorf("ID = %q, Channel = %q, User.ID = %q, want all of them", m.ID, m.Channel, m.User.ID)
 	}
 	if m.Received.Before(before) || m.Received.After(time.Now()) {
-		return fmt.Errorf("Received = %v, want the time of arrival", m.Received)
+		return fmt.Errorf("the message has Received = %v, want the time of arrival", m.Received)
 	}
 	if _, err := s.ask(kind, "and in Afghanistan"); err != nil {
 		return err
@@ -320,7 +320,7 @@ func checkEscapes(t *testing.T, start starter, kind bot.Kind) error {
 			return err
 		}
 		if got := strings.TrimSpace(h.Messages()[i].Text); got != text {
-			return fmt.Errorf("Text = %q, want %q", got, text)
+			return fmt.Errorf("the message has Text = %q, want %q", got, text)
 		}
 	}
 	_, err := s.finish()
@@ -602,7 +602,7 @@ func checkStopInHand(t *testing.T, start starter, kind bot.Kind) error {
 	select {
 	case <-ended:
 		close(release)
-		return errors.New("Run returned with a question in hand")
+		return errors.New("there was a question in hand when Run returned")
 	case <-time.After(50 * time.Millisecond):
 	}
 	close(release)
@@ -612,10 +612,10 @@ func checkStopInHand(t *testing.T, start starter, kind bot.Kind) error {
 	select {
 	case err := <-ended:
 		if err != nil {
-			return fmt.Errorf("Run = %w, want nil", err)
+			return fmt.Errorf("the error of Run is %w, want nil", err)
 		}
 	case <-time.After(stopWithin):
-		return fmt.Errorf("Run has not returned %v after the last question was answered", stopWithin)
+		return fmt.Errorf("still in Run %v after the last question was answered", stopWithin)
 	}
 	s.done = true
 	s.Close()
@@ -849,10 +849,10 @@ func pressed(s *session, h *Recorder, said Said, b bot.Button) error {
 	}
 	asked, press := got[0], got[1]
 	if press.Kind != bot.Press || press.Action != b.Action || press.Text != "" {
-		return fmt.Errorf("Kind, Action, Text = %v, %+v, %q, want %v, %+v and no text", press.Kind, press.Action, press.Text, bot.Press, b.Action)
+		return fmt.Errorf("the message has Kind, Action, Text = %v, %+v, %q, want %v, %+v and no text", press.Kind, press.Action, press.Text, bot.Press, b.Action)
 	}
 	if press.Private != said.Private {
-		return fmt.Errorf("Private = %v in a message whose Private is %v", press.Private, said.Private)
+		return fmt.Errorf("the message has Private = %v in a message whose Private is %v", press.Private, said.Private)
 	}
 	if press.User.ID != asked.User.ID || press.Channel != asked.Channel || press.Platform != asked.Platform {
 		return fmt.Errorf("the press came from %s %s %s, want %s %s %s", press.Platform, press.Channel, press.User.ID, asked.Platform, asked.Channel, asked.User.ID)

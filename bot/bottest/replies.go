@@ -72,6 +72,12 @@ func Replies() []NamedReply {
 			},
 			Numbered: true,
 		}}}},
+		{"forty topics", bot.Reply{Parts: []bot.Part{{
+			Outcome:  bot.Smalltalk,
+			Answer:   "The announcement covers:",
+			Choices:  manyChoices(40),
+			Numbered: true,
+		}}}},
 		{"two parts", bot.Reply{Parts: []bot.Part{answer, {
 			Outcome: bot.Answered,
 			Ref:     "consultation",
@@ -101,6 +107,17 @@ func Replies() []NamedReply {
 			Source:  "Announcement of 7 April 2021, sentence 6.",
 		}}, Buttons: tools}},
 	}
+}
+
+// manyChoices is more buttons than a platform shows; one has a label that is
+// longer than a button's.
+func manyChoices(n int) []bot.Button {
+	choices := make([]bot.Button, n)
+	for i := range choices {
+		choices[i] = bot.Button{Label: fmt.Sprintf("Topic number%d", i+1), Action: bot.Action{Verb: bot.VerbTopic, Arg: fmt.Sprintf("topic_%d", i+1)}}
+	}
+	choices[2].Label = "What the third topic is about" + strings.Repeat(", at some length", 12)
+	return choices
 }
 
 // longAnswer is n characters or a little more of sentences that can be told

@@ -116,6 +116,7 @@ func newRoot(p *program) *cobra.Command {
 		newEval(p),
 		newKnowledge(p),
 		newManifest(p),
+		newChat(p),
 		newServe(p),
 		newQuestions(p),
 		newBackup(p),
