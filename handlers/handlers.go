@@ -94,12 +94,7 @@ func whole(word string) func(bot.Message, []string) bool {
 
 // Handle replies to m.
 func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	words := strings.FieldsFunc(strings.ToLower(m.Text), func(r rune) bool {
-		return strings.ContainsRune(" \t\r\n.,;:!?/", r)
-	})
-	if len(words) > 1 && words[0] == "podium" {
-		words = words[1:]
-	}
+	words := wordsOf(m)
 	for _, k := range h.kinds {
 		if k.takes(m, words) {
 			r, err := k.reply(ctx, m)
@@ -108,6 +103,17 @@ func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error)
 		}
 	}
 	return bot.Reply{}, errors.New("no kind of request takes the message")
+}
+
+// wordsOf are the words of m in lower case, without podium's name before them.
+func wordsOf(m bot.Message) []string {
+	words := strings.FieldsFunc(strings.ToLower(m.Text), func(r rune) bool {
+		return strings.ContainsRune(" \t\r\n.,;:!?/", r)
+	})
+	if len(words) > 1 && words[0] == "podium" {
+		words = words[1:]
+	}
+	return words
 }
 
 // turn is the conversation's last question, if it is remembered. A store that

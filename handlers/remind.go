@@ -49,6 +49,14 @@ const (
 	inYearFormat = "Mon 2 Jan 15:04"
 )
 
+// Reminds reports whether m is about reminders.
+func Reminds(m bot.Message) bool {
+	if m.Kind == bot.Press {
+		return m.Action.Verb == bot.VerbConfirm || m.Action.Verb == bot.VerbCancel
+	}
+	return takesRemind(m, wordsOf(m))
+}
+
 // takesRemind takes whatever begins with "remind".
 func takesRemind(_ bot.Message, words []string) bool {
 	return len(words) > 0 && (words[0] == "remind" || words[0] == "reminder" || words[0] == "reminders")
@@ -306,9 +314,8 @@ func (h *Handlers) remindEdit(ctx context.Context, m bot.Message, r bot.Reminder
 func (h *Handlers) subject(about string) (ref, title string, err error) {
 	for i := range h.base.Intents {
 		if in := &h.base.Intents[i]; in.Topic && (strings.EqualFold(in.Title, about) || in.ID == about) {
-			about = in.Title
-			if len(in.Answers) == 1 {
-				return in.Answers[0].ID, in.Title, nil
+			if _, ok := h.replyRefs(in.ID); ok {
+				return in.ID, in.Title, nil
 			}
 		}
 	}
@@ -340,7 +347,7 @@ func (h *Handlers) subject(about string) (ref, title string, err error) {
 		e := &bot.Refusal{Problem: "That may be about two things. Say which one."}
 		for _, a := range result.Answers {
 			if a != nil {
-				e.Hints = append(e.Hints, "about "+knowledge.LowerFirst(a.Title))
+				e.Hints = append(e.Hints, "about "+a.Title)
 			}
 		}
 		return "", "", e
@@ -348,7 +355,7 @@ func (h *Handlers) subject(about string) (ref, title string, err error) {
 	e := &bot.Refusal{Problem: "The announcement does not say anything about that, so there is nothing to post. `topics` lists what it covers."}
 	for _, in := range result.Nearest {
 		if in != nil {
-			e.Hints = append(e.Hints, "about "+knowledge.LowerFirst(in.Title))
+			e.Hints = append(e.Hints, "about "+in.Title)
 		}
 	}
 	return "", "", e

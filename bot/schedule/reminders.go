@@ -46,6 +46,9 @@ type Composer interface {
 type Options struct {
 	Store *store.SQL
 	Log   *slog.Logger
+	// Beside says that another process may post from the same SQLite file:
+	// what it has in hand is left alone.
+	Beside bool
 	// Limits are the platforms' rates; nil stands for Limits.
 	Limits map[string]Limit
 	// Now is the clock; nil stands for time.Now.
@@ -60,6 +63,7 @@ type Reminders struct {
 	now    func() time.Time
 	limits map[string]Limit
 	settle time.Duration
+	beside bool
 	insert jobs // can only insert
 
 	mu        sync.Mutex
@@ -79,6 +83,7 @@ func New(ctx context.Context, o Options) (*Reminders, error) {
 		store: o.Store, log: o.Log, now: o.Now,
 		limits:    o.Limits,
 		settle:    settle,
+		beside:    o.Beside,
 		platforms: make(map[string]platform),
 	}
 	if r.log == nil {
@@ -128,7 +133,7 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		<-ctx.Done()
 		return nil
 	}
-	if db := r.store.SQLite(); db != nil {
+	if db := r.store.SQLite(); db != nil && !r.beside {
 		if err := repair(ctx, db); err != nil {
 			return fmt.Errorf("River's tables: %w", err)
 		}
