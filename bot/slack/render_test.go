@@ -9,7 +9,6 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/slack-go/slack"
 
 	"podium/bot"
@@ -17,37 +16,22 @@ import (
 	"podium/bot/slack/slacktest"
 )
 
-// compiled is Slack's own schema of blocks, or nil where it is not at hand.
-var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
+// schema is the check of blocks by Slack's own schema, or nil where that is not at hand.
+var schema = sync.OnceValues(func() (func(blocks json.RawMessage) error, error) {
 	const file = "../../../shared/specs/blockkit.schema.json"
 	if _, err := os.Stat(file); err != nil {
 		return nil, nil
 	}
-	return jsonschema.NewCompiler().Compile(file)
+	return slacktest.Schema(file)
 })
 
-// blockSchema returns a check of blocks by Slack's own schema.
 func blockSchema(t testing.TB) func(blocks json.RawMessage) error {
 	t.Helper()
-	schema, err := compiled()
+	check, err := schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if schema == nil {
-		return nil
-	}
-	return func(blocks json.RawMessage) error {
-		var list []any
-		if err := json.Unmarshal(blocks, &list); err != nil {
-			return err
-		}
-		for _, b := range list {
-			if err := schema.Validate(b); err != nil {
-				return fmt.Errorf("%v: %w", b, err)
-			}
-		}
-		return nil
-	}
+	return check
 }
 
 func blocksJSON(t testing.TB, blocks []slack.Block) json.RawMessage {

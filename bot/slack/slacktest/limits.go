@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // check finds what is wrong with a message.
@@ -104,6 +106,27 @@ func checkBlocks(blocks []Block, most int) error {
 		return fmt.Errorf("%d characters in all blocks", total)
 	}
 	return nil
+}
+
+// Schema returns a check of blocks by a JSON Schema, such as the one that Slack
+// publishes.
+func Schema(file string) (check func(blocks json.RawMessage) error, err error) {
+	schema, err := jsonschema.NewCompiler().Compile(file)
+	if err != nil {
+		return nil, err
+	}
+	return func(blocks json.RawMessage) error {
+		var list []any
+		if err := json.Unmarshal(blocks, &list); err != nil {
+			return err
+		}
+		for _, b := range list {
+			if err := schema.Validate(b); err != nil {
+				return fmt.Errorf("%v: %w", b, err)
+			}
+		}
+		return nil
+	}, nil
 }
 
 var live = regexp.MustCompile(`<[@#!][^>]*>?`)
