@@ -97,3 +97,11 @@ var ErrGone = errors.New("what the reminder posts is no longer there")
 type Teller interface {
 	Tell(ctx context.Context, user string, r Reply) error
 }
+
+// A Repeater is a Poster on whose platform a second Post with a key does not
+// make a second message, but returns the first, for as long as Repeatable
+// says. Where such a platform can not tell whether a post arrived, it is posted
+// again.
+type Repeater interface {
+	Repeatable() time.Duration
+}

@@ -204,21 +204,3 @@ func same(have, want []command) bool {
 	}
 	return reflect.DeepEqual(have, want)
 }
-
-// A Permission is one that podium asks for when it is invited.
-type Permission struct {
-	Name   string
-	Bit    int64
-	Reason string
-}
-
-// Permissions are the least that podium works with.
-func Permissions() []Permission {
-	return []Permission{
-		{"View Channel", discordgo.PermissionViewChannel, "to be mentioned in a channel"},
-		{"Send Messages", discordgo.PermissionSendMessages, "to answer a mention and to post reminders"},
-		{"Send Messages in Threads", discordgo.PermissionSendMessagesInThreads, "to do so in threads"},
-		{"Embed Links", discordgo.PermissionEmbedLinks, "to show the quote, its speaker and the source below the answer"},
-		{"Read Message History", discordgo.PermissionReadMessageHistory, "to reply to the question, and to find a reminder again after a failure"},
-	}
-}

@@ -77,7 +77,7 @@ func prepareHarness(t *testing.T, h bot.Handler, overHTTP bool, change ...func(*
 	s.OnSent = func(m discordtest.Sent) { s.Add(said(m)) }
 	memory := store.NewMemory()
 	o := options{
-		Token: discordtest.Token, APIURL: s.URL, Handler: h, Memory: memory, References: memory,
+		Token: discordtest.Token, APIURL: s.URL, Handler: h, Seen: memory, References: memory,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if overHTTP {

@@ -32,8 +32,8 @@ import (
 	"podium/bot"
 )
 
-// memory remembers which messages have been answered.
-type memory interface {
+// seen remembers which messages have been answered.
+type seen interface {
 	// MarkSeen reports whether none of keys was marked before, and marks
 	// them.
 	MarkSeen(ctx context.Context, platform string, keys ...string) (first bool, err error)
@@ -65,7 +65,7 @@ type Options struct {
 	Reminders     bool     // register /podium-remind
 
 	Handler    bot.Handler
-	Memory     memory
+	Seen       seen
 	References references
 	Completer  completer // nil: autocomplete offers nothing
 	Log        *slog.Logger
@@ -246,7 +246,7 @@ func (a *Adapter) answer(ctx context.Context, m bot.Message) bot.Reply {
 // new: Discord delivers twice only in rare cases, and no answer at all would
 // be worse. Channel messages have a nonce against that, too.
 func (a *Adapter) first(ctx context.Context, id string) bool {
-	first, err := a.o.Memory.MarkSeen(ctx, bot.Discord, id)
+	first, err := a.o.Seen.MarkSeen(ctx, bot.Discord, id)
 	if err != nil {
 		a.log.Error("podium can not tell whether it has answered this; it answers", "id", id, "error", err)
 		return true

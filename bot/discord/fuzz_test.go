@@ -26,7 +26,7 @@ func offline(t testing.TB, h bot.Handler) (*discord.Adapter, *discordtest.Server
 	memory := store.NewMemory()
 	a, err := discord.New(discord.Options{
 		Token: discordtest.Token, PublicKey: server.PublicKey, APIURL: server.URL,
-		Handler: h, Memory: memory, References: memory,
+		Handler: h, Seen: memory, References: memory,
 		Completer: completions(func(field, typed string, limit int) []string { return []string{typed, field} }),
 		Log:       slog.New(slog.DiscardHandler),
 	})

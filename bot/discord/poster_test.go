@@ -110,7 +110,7 @@ func TestPostRefused(t *testing.T) {
 		remedy string
 	}{
 		{404, `{"code":10003,"message":"Unknown Channel"}`, bot.ChannelGone, "another"},
-		{403, `{"code":50001,"message":"Missing Access"}`, bot.NoAccess, "View Channel"},
+		{403, `{"code":50001,"message":"Missing Access"}`, bot.NoAccess, "View Channels"},
 		{403, `{"code":50013,"message":"Missing Permissions"}`, bot.NoAccess, "Send Messages"},
 		{403, `{"code":50007,"message":"Cannot send messages to this user"}`, bot.NoAccess, "direct messages"},
 		{403, `not from Discord`, bot.NoAccess, "Allow"},
@@ -234,7 +234,7 @@ func TestCanPost(t *testing.T) {
 		{"a channel", discordtest.Channel, deny("0"), "", ""},
 		{"a thread", discordtest.Thread, nil, "", ""},
 		{"a direct message", discordtest.Direct, nil, "", ""},
-		{"a channel out of sight", discordtest.Channel, deny("1024"), bot.NoAccess, "View Channel"},
+		{"a channel out of sight", discordtest.Channel, deny("1024"), bot.NoAccess, "View Channels"},
 		{"a channel without embeds", discordtest.Channel, deny("16384"), bot.NoAccess, "Embed Links"},
 		{"a category", discordtest.Channel, map[string]any{"id": discordtest.Channel, "type": 4, "guild_id": discordtest.Guild}, bot.Rejected, "Choose"},
 		{"no channel", "999", nil, bot.ChannelGone, "another"},

@@ -19,14 +19,15 @@ import (
 
 // A fake is a platform in memory.
 type fake struct {
-	mu      sync.Mutex
-	posts   []post
-	told    []string
-	before  func(n int, key string) error // called with the number of earlier calls; its error is Post's, and nothing is posted
-	after   func(n int, key string) error // the same once the post is made
-	find    func(key string) error
-	calls   int
-	changed chan struct{} // gets a value when something has happened
+	mu         sync.Mutex
+	posts      []post
+	told       []string
+	before     func(n int, key string) error // called with the number of earlier calls; its error is Post's, and nothing is posted
+	after      func(n int, key string) error // the same once the post is made
+	find       func(key string) error
+	repeatable time.Duration // Post knows a key again for so long
+	calls      int
+	changed    chan struct{} // gets a value when something has happened
 }
 
 type post struct {
@@ -54,6 +55,11 @@ func (f *fake) Post(ctx context.Context, channel, key string, r bot.Reply) (bot.
 			return bot.MessageRef{}, err
 		}
 	}
+	for i, p := range f.posts {
+		if p.key == key && time.Since(p.at) < f.repeatable {
+			return bot.MessageRef{Platform: "fake", Channel: channel, ID: fmt.Sprint(i + 1)}, nil
+		}
+	}
 	f.posts = append(f.posts, post{channel, key, r.Text(), time.Now()})
 	ref := bot.MessageRef{Platform: "fake", Channel: channel, ID: fmt.Sprint(len(f.posts))}
 	if f.after != nil {
@@ -78,6 +84,12 @@ func (f *fake) Find(ctx context.Context, channel, key string, since time.Time) (
 		}
 	}
 	return bot.MessageRef{}, false, nil
+}
+
+func (f *fake) Repeatable() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.repeatable
 }
 
 func (f *fake) CanPost(context.Context, string) error { return nil }
@@ -263,13 +275,16 @@ func TestAmbiguous(t *testing.T) {
 		want          bot.DeliveryState
 		posts         int
 		told          string
+		repeatable    time.Duration
 	}{
-		{"arrived", nil, lost, nil, bot.Posted, 1, ""},
-		{"lost", lost, nil, nil, bot.Posted, 1, ""},
-		{"can not tell", nil, lost, bot.ErrUnknown, bot.Unknown, 1, "may or may not have been posted"},
-		{"can not tell, lost", lost, nil, bot.ErrUnknown, bot.Unknown, 0, "may or may not have been posted"},
-		{"rate limited", &bot.PostError{Reason: bot.RateLimited, After: time.Second}, nil, nil, bot.Posted, 1, ""},
-		{"rejected", &bot.PostError{Reason: bot.Rejected, Remedy: "Shorten it."}, nil, nil, bot.Skipped, 0, "the platform refused it. Shorten it."},
+		{"arrived", nil, lost, nil, bot.Posted, 1, "", 0},
+		{"lost", lost, nil, nil, bot.Posted, 1, "", 0},
+		{"can not tell", nil, lost, bot.ErrUnknown, bot.Unknown, 1, "may or may not have been posted", 0},
+		{"can not tell, lost", lost, nil, bot.ErrUnknown, bot.Unknown, 0, "may or may not have been posted", 0},
+		{"rate limited", &bot.PostError{Reason: bot.RateLimited, After: time.Second}, nil, nil, bot.Posted, 1, "", 0},
+		{"rejected", &bot.PostError{Reason: bot.Rejected, Remedy: "Shorten it."}, nil, nil, bot.Skipped, 0, "the platform refused it. Shorten it.", 0},
+		{"can not tell, but repeat", nil, lost, bot.ErrUnknown, bot.Posted, 1, "", time.Minute},
+		{"can not tell, lost, but repeat", lost, nil, bot.ErrUnknown, bot.Posted, 1, "", time.Minute},
 	}
 	onEach(t, func(t *testing.T, st *store.SQL) {
 		b := newTestbed(t, st, Limit{})
@@ -287,6 +302,7 @@ func TestAmbiguous(t *testing.T) {
 			}
 			b.fake.before, b.fake.after = first(test.before), first(test.after)
 			b.fake.find = func(string) error { return test.find }
+			b.fake.repeatable = test.repeatable
 			b.fake.mu.Unlock()
 			now := time.Now()
 			r := b.add(fmt.Sprintf("bbbb%d", i), hourly, now.Add(-time.Hour), now)

@@ -183,6 +183,8 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 	case found && err == nil:
 		d.State, d.Message = bot.Posted, ref
 		return true, nil
+	case errors.Is(err, bot.ErrUnknown) && now.Add(postTimeout).Before(d.Began.Add(repeatable(p))):
+		return false, nil
 	case errors.Is(err, bot.ErrUnknown):
 		d.State, d.Reason = bot.Unknown, "the platform can not tell whether it arrived"
 		return true, nil
@@ -197,6 +199,15 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 		return false, river.JobSnooze(wait)
 	}
 	return false, nil
+}
+
+// repeatable is how long after an attempt another one can not make a second
+// message.
+func repeatable(p platform) time.Duration {
+	if r, ok := p.Poster.(bot.Repeater); ok {
+		return r.Repeatable()
+	}
+	return 0
 }
 
 // catchUp records the occurrences that were missed and sets the reminder to

@@ -281,6 +281,7 @@ type command struct {
 	Text        string `json:"text"`
 	Team        string `json:"team_id"`
 	Channel     string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
 	User        string `json:"user_id"`
 	UserName    string `json:"user_name"`
 	ResponseURL string `json:"response_url"`
@@ -305,6 +306,10 @@ func (a *Adapter) command(gone <-chan struct{}, c command) (now *outgoing, acked
 		Kind:      bot.Command,
 		Private:   true,
 		Text:      plain(c.Text, a.me("")),
+	}
+	// Of what is no public channel, Slack tells a word that is not its name.
+	if c.ChannelName != "directmessage" && c.ChannelName != "privategroup" && !strings.HasPrefix(c.ChannelName, "mpdm-") {
+		m.ChannelName = c.ChannelName
 	}
 	ready, late, carried := make(chan []outgoing), make(chan struct{}), make(chan bool, 1)
 	ok = a.take(func(ctx context.Context) {

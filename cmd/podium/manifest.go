@@ -16,7 +16,7 @@ func newManifest(p *program) *cobra.Command {
 		Short: "Print what a platform has to know to install podium",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(newManifestSlack(p))
+	cmd.AddCommand(newManifestSlack(p), newManifestDiscord(p))
 	return cmd
 }
 

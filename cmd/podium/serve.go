@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"podium/bot"
+	"podium/bot/discord"
 	"podium/bot/schedule"
 	"podium/bot/slack"
 	"podium/bot/store"
@@ -58,6 +59,26 @@ func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logg
 			AppToken:      s.Slack.AppToken.Reveal(),
 			SigningSecret: s.Slack.SigningSecret.Reveal(),
 			APIURL:        s.Slack.APIURL,
+			Admins:        s.Reminders.Admins,
+			Handler:       h,
+			Seen:          st,
+			References:    st,
+			Log:           log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	if s.Discord.Configured() {
+		a, err := discord.New(discord.Options{
+			Token:         s.Discord.Token.Reveal(),
+			PublicKey:     s.Discord.PublicKey,
+			ApplicationID: s.Discord.ApplicationID,
+			GuildID:       s.Discord.GuildID,
+			APIURL:        s.Discord.APIURL,
+			ShardID:       s.Discord.ShardID,
+			ShardCount:    s.Discord.ShardCount,
 			Admins:        s.Reminders.Admins,
 			Handler:       h,
 			Seen:          st,
