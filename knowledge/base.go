@@ -26,6 +26,7 @@ type Base struct {
 	answers  map[string]*Answer
 	words    []words
 	offTopic []string
+	key      string // of its model
 	matcher  *matcher
 }
 
@@ -95,7 +96,7 @@ type Evidence struct {
 	Sentence int    // number of the sentence where it starts
 }
 
-//go:embed announcement.yaml announcement.txt
+//go:embed announcement.yaml announcement.txt announcement.model
 var embedded embed.FS
 
 // Embedded returns the announcement that is built in.
@@ -104,7 +105,21 @@ func Embedded() (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse("announcement.yaml", text, embedded.ReadFile)
+	b, err := parse("announcement.yaml", text, embedded.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	model, err := embedded.ReadFile("announcement.model")
+	if err != nil {
+		return nil, err
+	}
+	// The model is current, or else its test fails; podium answers all the same.
+	c, err := decodeModel(model, b.key)
+	if err != nil {
+		c = nil
+	}
+	b.matcher = newMatcher(b, c)
+	return b, nil
 }
 
 // EmbeddedFile returns the built-in knowledge file as one text, its source
@@ -129,12 +144,22 @@ func Load(path string) (*Base, error) {
 		return nil, fmt.Errorf("cannot read the knowledge file: %w", err)
 	}
 	dir := filepath.Dir(path)
-	return parse(path, text, func(name string) ([]byte, error) {
+	b, err := parse(path, text, func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
 		return os.ReadFile(name)
 	})
+	if err != nil {
+		return nil, err
+	}
+	cache := modelCache(b.key)
+	c := readModel(cache, b.key)
+	b.matcher = newMatcher(b, c)
+	if c == nil {
+		writeModel(cache, b.key, b.matcher.model)
+	}
+	return b, nil
 }
 
 // LoadFile returns the knowledge file at path as one text, its source
@@ -163,14 +188,13 @@ func LoadFile(path string) ([]byte, error) {
 	return inlineSource(text, source)
 }
 
-// Parse makes a Base of a knowledge file's text; name stands in its errors.
-// readFile reads the file that source.file names.
+// parse makes a Base of a knowledge file's text, all but its matcher; name
+// stands in its errors. readFile reads the file that source.file names.
 func parse(name string, text []byte, readFile func(string) ([]byte, error)) (*Base, error) {
 	b, findings := check(name, text, readFile)
 	if len(findings) > 0 {
 		return nil, findings
 	}
-	b.matcher = newMatcher(b)
 	return b, nil
 }
 

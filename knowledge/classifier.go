@@ -41,23 +41,35 @@ func mix(a, b uint64) uint64 {
 const (
 	weightPair  = 0.8
 	weightChars = 0.25
+	weightHead  = 1.0
 )
 
 const (
 	saltPair  = 0x50414952
 	saltChars = 0x43484152
+	saltHead  = 0x48454144
 )
 
-// features calls emit with the hash and weight of each feature of q. The same
-// feature may come twice.
+// features calls emit with the hash and weight of each feature of q.
 func features(q *question, emit func(id uint64, weight float32)) {
 	for i := range q.words {
-		w := &q.words[i]
-		emit(w.id, w.weight)
-		if w.chars {
-			charFeatures(w.stem, weightChars*w.weight, emit)
-		}
+		wordFeatures(&q.words[i], emit)
 	}
+	conceptFeatures(q, emit)
+}
+
+// wordFeatures are the word and, unless its spelling does not count, the
+// characters in it.
+func wordFeatures(w *word, emit func(id uint64, weight float32)) {
+	emit(w.id, w.weight)
+	if w.chars {
+		charFeatures(w.stem, weightChars*w.weight, emit)
+	}
+}
+
+// conceptFeatures are what the words stand for, each with the one before it
+// and with what the question asks for.
+func conceptFeatures(q *question, emit func(id uint64, weight float32)) {
 	prev := concept{id: 1, weight: 1}
 	for i := 0; i <= len(q.concepts); i++ {
 		c := concept{id: 2, weight: 1}
@@ -65,6 +77,9 @@ func features(q *question, emit func(id uint64, weight float32)) {
 			c = q.concepts[i]
 			if c.own {
 				emit(c.id, c.weight)
+			}
+			if q.head != 0 && !c.function {
+				emit(mix(mix(saltHead, q.head), c.id), weightHead*c.weight)
 			}
 		}
 		emit(mix(mix(saltPair, prev.id), c.id), weightPair*float32(math.Sqrt(float64(prev.weight*c.weight))))
@@ -93,7 +108,10 @@ func charFeatures(word string, weight float32, emit func(uint64, float32)) {
 type sample struct {
 	question *question
 	class    int
+	group    int // a class of the classifier that is made of several others, or -1
 }
+
+func (s *sample) in(class int) bool { return s.class == class || s.group == class }
 
 // vector is a sparse feature vector; rows index the classifier's features.
 type vector struct {
@@ -101,15 +119,32 @@ type vector struct {
 	values []float32
 }
 
+func (v *vector) add(row int32, value float32) {
+	v.rows = append(v.rows, row)
+	v.values = append(v.values, value)
+}
+
 // classifier holds the weights of every class for every feature that training
-// saw.
+// saw, rounded to a byte each: that is a quarter of the memory, and what is
+// trained, stored and loaded is the same to the bit.
 type classifier struct {
 	classes int
 	rows    map[uint64]int32 // feature to row
 	idf     []float32        // a row's weight
-	weights []float32        // rows x classes
+	scale   []float32        // what a row's weights are multiplied by
+	weights []int8           // rows x classes
 	bias    []float32
 	unseen  float32 // the idf of a feature that training never saw
+
+	// The features of a known word always come together: their weights are
+	// added up once, into one more row.
+	words map[uint64]wholeWord
+}
+
+// wholeWord is a word's own features in one.
+type wholeWord struct {
+	row    int32
+	square float32 // of their length
 }
 
 // svmCost is the penalty for a training example on the wrong side.
@@ -151,7 +186,7 @@ func train(samples []sample, classes int) *classifier {
 	for i, s := range samples {
 		vectors[i] = c.vector(s.question)
 	}
-	c.weights = make([]float32, len(df)*classes)
+	weights := make([]float32, len(df)*classes)
 	c.bias = make([]float32, classes)
 	var wait sync.WaitGroup
 	next := make(chan int)
@@ -161,7 +196,7 @@ func train(samples []sample, classes int) *classifier {
 			for class := range next {
 				c.bias[class] = trainClass(vectors, samples, class, w)
 				for row, v := range w {
-					c.weights[row*classes+class] = v
+					weights[row*classes+class] = v
 				}
 			}
 		})
@@ -171,40 +206,89 @@ func train(samples []sample, classes int) *classifier {
 	}
 	close(next)
 	wait.Wait()
+	for row := range df {
+		c.addRow(weights[row*classes:][:classes])
+	}
 	return c
+}
+
+// addRow adds a row of weights, rounded.
+func (c *classifier) addRow(weights []float32) {
+	var largest float32
+	for _, w := range weights {
+		largest = max(largest, w, -w)
+	}
+	scale := largest / 127
+	c.scale = append(c.scale, scale)
+	for _, w := range weights {
+		var rounded int8
+		if scale > 0 {
+			rounded = int8(math.RoundToEven(float64(w / scale)))
+		}
+		c.weights = append(c.weights, rounded)
+	}
+}
+
+// addWords adds a row for each of the words that training saw.
+func (c *classifier) addWords(words []word) {
+	c.words = make(map[uint64]wholeWord, len(words))
+	sum := make([]float32, c.classes)
+	for i := range words {
+		if _, ok := c.words[words[i].id]; ok {
+			continue
+		}
+		clear(sum)
+		var square float32
+		wordFeatures(&words[i], func(id uint64, weight float32) {
+			row, ok := c.rows[id]
+			if !ok {
+				x := float32(weight * c.unseen)
+				square += float32(x * x)
+				return
+			}
+			x := float32(weight * c.idf[row])
+			square += float32(x * x)
+			x *= c.scale[row]
+			for k, w := range c.weights[int(row)*c.classes:][:c.classes] {
+				sum[k] += float32(x * float32(w))
+			}
+		})
+		c.words[words[i].id] = wholeWord{int32(len(c.scale)), square}
+		c.addRow(sum)
+	}
 }
 
 // vector is the unit vector of q, without the features that training never
 // saw, which count in its length all the same.
 func (c *classifier) vector(q *question) vector {
 	var v vector
-	at := make(map[int32]int)
-	var unseen float64
-	features(q, func(id uint64, weight float32) {
-		row, ok := c.rows[id]
-		if !ok {
-			x := float64(weight) * float64(c.unseen)
-			unseen += x * x
-			return
-		}
-		if _, ok := at[row]; ok {
-			return
-		}
-		at[row] = len(v.rows)
-		v.rows = append(v.rows, row)
-		v.values = append(v.values, weight*c.idf[row])
-	})
-	norm := unseen
-	for _, x := range v.values {
-		norm += float64(x) * float64(x)
-	}
-	if norm > 0 {
-		scale := float32(1 / math.Sqrt(norm))
-		for i := range v.values {
-			v.values[i] *= scale
-		}
-	}
+	var square float64
+	features(q, func(id uint64, weight float32) { square += float64(c.feature(&v, id, weight)) })
+	v.scale(square)
 	return v
+}
+
+// feature adds a feature to v and returns the square of its weight.
+func (c *classifier) feature(v *vector, id uint64, weight float32) (square float32) {
+	row, ok := c.rows[id]
+	if !ok {
+		x := float32(weight * c.unseen)
+		return float32(x * x)
+	}
+	x := float32(weight * c.idf[row])
+	v.add(row, x)
+	return float32(x * x)
+}
+
+// scale makes v a vector of length 1, given the square of its length.
+func (v *vector) scale(square float64) {
+	if square == 0 {
+		return
+	}
+	by := float32(1 / math.Sqrt(square))
+	for i := range v.values {
+		v.values[i] *= by
+	}
 }
 
 // trainClass fits one class against the rest by dual coordinate descent (Hsieh
@@ -236,7 +320,7 @@ func trainClass(vectors []vector, samples []sample, class int, w []float32) (bia
 			i := order[k]
 			v := &vectors[i]
 			y := float32(-1)
-			if samples[i].class == class {
+			if samples[i].in(class) {
 				y = 1
 			}
 			dot := float32(bias * biasValue)
@@ -275,15 +359,28 @@ func trainClass(vectors []vector, samples []sample, class int, w []float32) (bia
 	return float32(bias * biasValue)
 }
 
-// score fills scores with each class's score for q, about -1 to 1.
-func (c *classifier) score(q *question, scores []float32) {
-	v := c.vector(q)
+// score fills scores with each class's score for q, about -1 to 1. v is room
+// to work in.
+func (c *classifier) score(q *question, v *vector, scores []float32) {
+	v.rows, v.values = v.rows[:0], v.values[:0]
+	var square float64
+	emit := func(id uint64, weight float32) { square += float64(c.feature(v, id, weight)) }
+	for i := range q.words {
+		if w, ok := c.words[q.words[i].id]; ok {
+			v.add(w.row, 1)
+			square += float64(w.square)
+		} else {
+			wordFeatures(&q.words[i], emit)
+		}
+	}
+	conceptFeatures(q, emit)
+	v.scale(square)
 	copy(scores, c.bias)
 	for j, row := range v.rows {
-		weights := c.weights[int(row)*c.classes:][:c.classes]
-		x := v.values[j]
+		x := v.values[j] * c.scale[row]
+		weights := c.weights[int(row)*c.classes:][:len(scores)]
 		for k, w := range weights {
-			scores[k] += float32(x * w)
+			scores[k] += float32(x * float32(w))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (r Result) Explain() Explanation {
 	if len(q.words) == 0 {
 		return e
 	}
-	m.model.score(q, x.scores)
+	m.model.score(q, &x.vector, x.scores)
 	class, next := -1, -1
 	for i, c := range m.classes {
 		if c.kind != classTopic && c.kind != classNotSaid {
@@ -64,7 +64,7 @@ func (r Result) Explain() Explanation {
 		one.words, one.concepts = append(one.words[:0], q.words[c.first:c.last+1]...), append(one.concepts[:0], c)
 		features(one, func(id uint64, weight float32) {
 			if row, ok := m.model.rows[id]; ok {
-				p.share += weight * m.model.idf[row] * m.model.weights[int(row)*m.model.classes+class]
+				p.share += weight * m.model.idf[row] * m.model.scale[row] * float32(m.model.weights[int(row)*m.model.classes+class])
 			}
 		})
 		shares = append(shares, p)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -40,10 +41,9 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 		}
 		f.source = located{string(content), f.sourceFile.at}
 	}
-	sum := sha256.New()
-	sum.Write(text)
-	sum.Write([]byte(f.source.text))
-	g.b.Version = hex.EncodeToString(sum.Sum(nil))[:12]
+	g.b.key = modelKey(text, []byte(f.source.text))
+	sum := sha256.Sum256(append(slices.Clone(text), f.source.text...))
+	g.b.Version = hex.EncodeToString(sum[:])[:12]
 	g.source = newSource(f.source.text)
 	if len(g.source.sentences) == 0 && f.source.at != nil {
 		g.find(f.source.at, "the source is empty: it must hold the announcement's own text")

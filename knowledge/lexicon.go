@@ -17,24 +17,26 @@ type lexicon struct {
 
 // word is a word as typed, cut to its stem.
 type word struct {
-	stem   string
-	id     uint64
-	weight float32
-	chars  bool  // whether its spelling counts
-	known  bool  // whether training saw it
-	tier   tier  // how common it is in English
-	at     int32 // the token it came from
+	stem     string
+	id       uint64
+	weight   float32
+	chars    bool  // whether its spelling counts
+	known    bool  // whether training saw it
+	function bool  // says little about a question's subject
+	tier     tier  // how common it is in English
+	at       int32 // the token it came from
 }
 
 // concept is what a word or a run of words stands for: an entity, the head of
 // a group of words, a number, or just the word.
 type concept struct {
-	id     uint64
-	weight float32
-	own    bool // differs from the words it stands for
-	entity int32
-	first  int32 // the words it stands for
-	last   int32
+	id       uint64
+	weight   float32
+	own      bool // differs from the words it stands for
+	function bool // says little about a question's subject
+	entity   int32
+	first    int32 // the words it stands for
+	last     int32
 }
 
 type trieKey struct {
@@ -72,6 +74,8 @@ type question struct {
 	text     text
 	words    []word
 	concepts []concept
+	head     uint64 // what kind of answer is asked for: who, when, how many ...; 0 if that is open
+	asks     asks
 	stemmer  stemmer
 }
 
@@ -129,6 +133,7 @@ func newWord(form string, s *stemmer) word {
 		w.tier = englishWords()[w.stem]
 	}
 	w.id = hashString(w.stem)
+	w.function = functionWords[w.stem]
 	w.weight = tierWeights[w.tier]
 	return w
 }
@@ -178,6 +183,7 @@ func (l *lexicon) read(s string, q *question) {
 		q.words = append(q.words, l.word(string(token), q, i))
 	}
 	l.conceive(q)
+	q.findHead()
 }
 
 // word returns what is known of a word, its spelling put right if it is not a
@@ -233,6 +239,21 @@ func (l *lexicon) spell(form string) (string, bool) {
 	return found, found != ""
 }
 
+// drop leaves out the first n words.
+func (q *question) drop(n int) {
+	cut := 0
+	for cut < len(q.concepts) && int(q.concepts[cut].first) < n {
+		cut++
+	}
+	q.concepts = append(q.concepts[:0], q.concepts[cut:]...)
+	q.words = append(q.words[:0], q.words[n:]...)
+	for i := range q.concepts {
+		q.concepts[i].first -= int32(n)
+		q.concepts[i].last -= int32(n)
+	}
+	q.findHead()
+}
+
 // conceive finds the concepts of q's words: the longest phrase at each place.
 func (l *lexicon) conceive(q *question) {
 	q.concepts = q.concepts[:0]
@@ -250,12 +271,13 @@ func (l *lexicon) conceive(q *question) {
 			node = n.next
 		}
 		w := &q.words[i]
-		c := concept{id: w.id, weight: w.weight, entity: noEntity, first: int32(i), last: int32(i)}
+		c := concept{id: w.id, weight: w.weight, entity: noEntity, first: int32(i), last: int32(i), function: w.function}
 		switch {
 		case length > 0:
 			c.id, c.own, c.entity, c.weight = match.head, true, match.entity, 1.1
 			c.last = int32(i + length - 1)
 			c.own = c.id != w.id || length > 1
+			c.function = false
 		case isDigit(w.stem[0]):
 			c.id, c.own, c.weight = numberConcept, true, 1
 			if len(w.stem) == 4 && (w.stem[:2] == "19" || w.stem[:2] == "20") {
@@ -269,4 +291,96 @@ func (l *lexicon) conceive(q *question) {
 		q.concepts = append(q.concepts, c)
 		i = int(c.last) + 1
 	}
+}
+
+// functionWords are the stems of words that say little about a question's
+// subject.
+var functionWords = makeSet(`a an the this that these those i you he she it we they me him her us them my your his its our their mine
+	is are was were be been being am do does did doing done has have had having will would shall should can could may might must
+	of in on at to for from by with about as into than then so and or but if not no yes there here just also too very any some
+	who whom whose what which when where whi how mani much please tell know say said ani ever yet still now`)
+
+func makeSet(words string) map[string]bool {
+	m := make(map[string]bool)
+	for w := range strings.FieldsSeq(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// asks is the kind of thing that a question asks for.
+type asks uint8
+
+const (
+	asksOpen asks = iota // a fragment, a request, what, which, how
+	asksTime
+	asksPlace
+	asksPerson
+	asksNumber
+	asksReason
+	asksYesNo
+	asksKinds
+)
+
+var (
+	questionWords = makeSet("who whom whose what which when where whi how")
+	openers       = makeSet("is are was were do doe did has have had will would can could should may might isnt arent")
+	timeWords     = makeSet("time date day year month week hour moment")
+	placeWords    = makeSet("citi town place locat venu build room")
+	durationWords = makeSet("long soon often old late earli fast quick")
+)
+
+// findHead sets q.head by the first question word and, where it is part of the
+// question, the word behind it: who, how many, what time, which country. A
+// question that starts with a verb asks for yes or no.
+func (q *question) findHead() {
+	q.head, q.asks = 0, asksOpen
+	for i := range q.words {
+		stem := q.words[i].stem
+		if !questionWords[stem] {
+			continue
+		}
+		q.head = q.words[i].id
+		next := ""
+		if i+1 < len(q.words) {
+			next = q.words[i+1].stem
+		}
+		switch stem {
+		case "who", "whom", "whose":
+			q.asks = asksPerson
+		case "when":
+			q.asks = asksTime
+		case "where":
+			q.asks = asksPlace
+		case "whi":
+			q.asks = asksReason
+		default:
+			switch {
+			case next == "mani" || next == "much":
+				q.asks = asksNumber
+			case timeWords[next] || durationWords[next] && stem == "how":
+				q.asks = asksTime
+			case placeWords[next]:
+				q.asks = asksPlace
+			case next == "come" && stem == "how":
+				q.asks = asksReason
+			}
+			if next != "" && (!functionWords[next] || q.asks == asksNumber) {
+				q.head = mix(q.head, q.words[i+1].id)
+			}
+		}
+		return
+	}
+	if len(q.words) > 1 && openers[q.words[0].stem] {
+		q.head, q.asks = hashString("#yesno"), asksYesNo
+	}
+}
+
+// all returns the words that training saw, in a fixed order.
+func (l *lexicon) all() []word {
+	out := make([]word, 0, len(l.stems))
+	for _, stem := range sortedKeys(l.stems) {
+		out = append(out, l.stems[stem])
+	}
+	return out
 }

@@ -56,10 +56,16 @@ type matcher struct {
 	lexicon   *lexicon
 	model     *classifier
 	classes   []class
+	said      int               // the classifier's class of everything that the announcement speaks of
 	vocab     []map[uint64]bool // by class: the words and concepts that it knows
-	entities  []map[int32]bool  // by class: the entities that it knows
+	entities  []map[int32]int   // by class: how often it names an entity; an answer counts twice
+	central   map[int32]bool    // the entities that most topics name: they tell nothing
+	telling   map[string]bool   // the kinds of entities that tell one question from another
+	asked     [][asksKinds]int  // by class: how many examples ask for what
 	countries map[uint64]bool
-	plain     string // the source as normalised tokens, with blanks around each
+	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
+	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
+	plain     string                     // the source as normalised tokens, with blanks around each
 	scratch   sync.Pool
 }
 
@@ -83,11 +89,13 @@ const (
 type scratch struct {
 	question question
 	part     question
+	vector   vector
 	scores   []float32
 }
 
-func newMatcher(b *Base) *matcher {
-	m := &matcher{base: b, lexicon: newLexicon(), countries: make(map[uint64]bool)}
+// newMatcher makes b's matcher on a trained model, or trains it if that is nil.
+func newMatcher(b *Base, model *classifier) *matcher {
+	m := &matcher{base: b, lexicon: newLexicon(), countries: make(map[uint64]bool), openings: make(map[uint64]Talk)}
 	q := &question{}
 	common := commonUtterances()
 
@@ -126,7 +134,7 @@ func newMatcher(b *Base) *matcher {
 	add := func(class int, s string) {
 		q := &question{}
 		m.lexicon.read(s, q)
-		samples = append(samples, sample{q, class})
+		samples = append(samples, sample{q, class, -1})
 	}
 	for i, in := range b.Intents {
 		kind := classNotSaid
@@ -156,14 +164,30 @@ func newMatcher(b *Base) *matcher {
 			m.classes = append(m.classes, class{intent: -1, kind: classTalk, talk: u.talk})
 		}
 		add(id, u.text)
-	}
-	for _, c := range common.countries {
-		m.lexicon.read(c, q)
-		for _, w := range q.words {
-			m.countries[w.id] = true
+		q := samples[len(samples)-1].question
+		if len(q.words) <= maxOpening && u.talk != Help && u.talk != AboutBot {
+			h := uint64(hashSeed)
+			for _, w := range q.words {
+				h = mix(h, w.id)
+			}
+			m.openings[h] = u.talk
 		}
 	}
-	m.model = train(samples, len(m.classes))
+	for _, c := range common.countries {
+		m.countries[hashString(q.stemmer.stem(c))] = true
+	}
+	// One more class is all topics together: said or not.
+	m.said = len(m.classes)
+	for i := range samples {
+		if m.classes[samples[i].class].kind == classTopic {
+			samples[i].group = m.said
+		}
+	}
+	m.model = model
+	if m.model == nil || m.model.classes != len(m.classes)+1 {
+		m.model = train(samples, len(m.classes)+1)
+		m.model.addWords(m.lexicon.all())
+	}
 	m.know(samples)
 	var t text
 	for _, s := range b.Sentences {
@@ -171,7 +195,7 @@ func newMatcher(b *Base) *matcher {
 		m.plain += " " + t.String()
 	}
 	m.plain += " "
-	m.scratch.New = func() any { return &scratch{scores: make([]float32, len(m.classes))} }
+	m.scratch.New = func() any { return &scratch{scores: make([]float32, len(m.classes)+1)} }
 	return m
 }
 
@@ -194,35 +218,69 @@ func names(e *Entity) []string {
 // examples and from its answers.
 func (m *matcher) know(samples []sample) {
 	m.vocab = make([]map[uint64]bool, len(m.classes))
-	m.entities = make([]map[int32]bool, len(m.classes))
+	m.entities = make([]map[int32]int, len(m.classes))
 	for i := range m.classes {
 		m.vocab[i] = make(map[uint64]bool)
-		m.entities[i] = make(map[int32]bool)
+		m.entities[i] = make(map[int32]int)
 	}
-	learn := func(class int, q *question) {
+	learn := func(class int, q *question, times int) {
 		for _, w := range q.words {
 			m.vocab[class][w.id] = true
 		}
 		for _, c := range q.concepts {
 			m.vocab[class][c.id] = true
 			if c.entity != noEntity {
-				m.entities[class][c.entity] = true
+				m.entities[class][c.entity] += times
 			}
 		}
 	}
+	m.asked = make([][asksKinds]int, len(m.classes))
 	for _, s := range samples {
-		learn(s.class, s.question)
+		learn(s.class, s.question, 1)
+		m.asked[s.class][s.question.asks]++
 	}
 	q := &question{}
+	m.numbers = make(map[string]map[string]bool)
 	for i, in := range m.base.Intents {
 		for _, a := range in.Answers {
+			m.numbers[a.ID] = make(map[string]bool)
+			count := func() {
+				for _, c := range q.concepts {
+					m.numbers[a.ID][q.words[c.first].stem] = true
+				}
+			}
 			for _, s := range append([]string{a.Text}, a.Notes...) {
 				m.lexicon.read(s, q)
-				learn(i, q)
+				learn(i, q, 2)
+				count()
 			}
 			for _, e := range a.Evidence {
 				m.lexicon.read(e.Text, q)
-				learn(i, q)
+				learn(i, q, 2)
+				count()
+			}
+		}
+	}
+	known, topics := make(map[int32]int), 0
+	for i, c := range m.classes {
+		if c.kind == classTopic {
+			topics++
+			for e, n := range m.entities[i] {
+				if n >= 2 {
+					known[e]++
+				}
+			}
+		}
+	}
+	m.central = make(map[int32]bool)
+	for e, n := range known {
+		m.central[e] = 10*n > 6*topics
+	}
+	m.telling = map[string]bool{"person": true, "place": true}
+	for i := range m.base.Intents {
+		for _, a := range m.base.Intents[i].Answers {
+			for kind := range a.When {
+				m.telling[kind] = true
 			}
 		}
 	}
@@ -236,85 +294,258 @@ func (b *Base) Match(question string) Result {
 func (m *matcher) match(s string) Result {
 	x := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(x)
-	m.lexicon.read(s, &x.question)
-	r := m.decide(&x.question, s, x.scores)
+	r := m.whole(s, x)
+	if segments := split(s); len(segments) > 1 {
+		if parts := m.parts(segments, x); parts != nil {
+			r = leastCertain(parts)
+			r.Parts = parts
+		}
+	}
 	r.base, r.Question = m.base, s
 	return r
 }
 
-// Thresholds of the decision.
+// whole matches s as one question. Smalltalk in front of it is left out; if
+// there is no question behind it, the message is smalltalk.
+func (m *matcher) whole(s string, x *scratch) Result {
+	q := &x.question
+	m.lexicon.read(s, q)
+	n, talk := m.opening(q)
+	if n > 0 && len(q.words)-n >= 2 {
+		q.drop(n)
+	}
+	r := m.decide(q, s, x)
+	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.asks == asksOpen {
+		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9}
+	}
+	return r
+}
+
+// maxOpening is how many words of smalltalk may stand before a question.
+const maxOpening = 4
+
+// opening is the number of words of smalltalk that q starts with.
+func (m *matcher) opening(q *question) (n int, talk Talk) {
+	h := uint64(hashSeed)
+	for i := 0; i < len(q.words) && i < maxOpening; i++ {
+		h = mix(h, q.words[i].id)
+		if t, ok := m.openings[h]; ok {
+			n, talk = i+1, t
+		}
+	}
+	return n, talk
+}
+
+// leastCertain is the part of a message that its outcome goes by.
+func leastCertain(parts []Result) Result {
+	order := []Outcome{Unanswered, Passage, Clarify, Answered, Smalltalk}
+	least := 0
+	for i, p := range parts {
+		a, b := slices.Index(order, p.Outcome), slices.Index(order, parts[least].Outcome)
+		if a < b || a == b && p.Confidence < parts[least].Confidence {
+			least = i
+		}
+	}
+	return parts[least]
+}
+
+// parts matches each segment of a message on its own. It is nil unless each is
+// a question of its own, and no two are the same.
+func (m *matcher) parts(segments []string, x *scratch) []Result {
+	var out []Result
+	before := ""
+	for _, s := range segments {
+		asked := s
+		if before != "" {
+			asked = m.inherit(s, before, x)
+		}
+		r := m.whole(asked, x)
+		r.base, r.Question = m.base, s
+		switch {
+		case r.Outcome == Smalltalk:
+			continue
+		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < 0.5):
+			return nil
+		}
+		for _, other := range out {
+			if other.Intent == r.Intent && other.Answers == r.Answers {
+				return nil
+			}
+		}
+		out = append(out, r)
+		before = asked
+	}
+	if len(out) < 2 || !slices.ContainsFunc(out, func(r Result) bool { return r.Outcome == Answered }) {
+		return nil
+	}
+	return out
+}
+
+// pronouns stand for what the question before named.
+var pronouns = makeSet("they them their it its he him his she her there that this those these")
+
+// inherit adds to a segment the entities that its pronouns stand for: those of
+// the segment before it.
+func (m *matcher) inherit(s, before string, x *scratch) string {
+	m.lexicon.read(s, &x.question)
+	pronoun := false
+	for _, c := range x.question.concepts {
+		if c.entity != noEntity {
+			return s
+		}
+		pronoun = pronoun || pronouns[x.question.words[c.first].stem]
+	}
+	if !pronoun {
+		return s
+	}
+	m.lexicon.read(before, &x.part)
+	for _, c := range x.part.concepts {
+		if c.entity == noEntity {
+			continue
+		}
+		for at := x.part.words[c.first].at; at <= x.part.words[c.last].at; at++ {
+			s += " " + string(x.part.text.token(int(at)))
+		}
+	}
+	return s
+}
+
+// What the decision is made by; found on questions that were not seen in
+// training (testdata/README.md).
 const (
-	acceptScore = -0.55 // a topic's combined score from which on it is answered
-	talkScore   = -0.3
-	alsoMargin  = 0.35 // a second reading this near is told beside the first
-	twinMargin  = 0.25 // two contrasting answers this near are offered
+	acceptMargin = -0.35 // from which on a topic is answered
+	talkScore    = -0.75 // from which on a message is smalltalk
+	alsoMargin   = 0.35  // a second reading this near is told beside the first
+	twinMargin   = 0.25  // two contrasting answers this near are offered
+
+	coverWeight = 0.3
+	scoreWeight = 0.3
+	usualCover  = 0.9
+	usualScore  = -0.2
+
+	strangeShare   = 0.01
+	strangePenalty = 0.5
 )
 
 // decide matches one question.
-func (m *matcher) decide(q *question, s string, scores []float32) Result {
+func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	r := Result{Outcome: Unanswered}
 	if len(q.words) == 0 {
 		return r
 	}
-	m.model.score(q, scores)
-	first, second := best(scores)
-	topic, runnerUp := -1, -1 // the best topics
+	scores := x.scores
+	m.model.score(q, &x.vector, scores)
+	topic, second, other := -1, -1, -1 // the best two topics, and the best of all else
 	for i, c := range m.classes {
-		if c.kind != classTopic {
-			continue
-		}
 		switch {
+		case c.kind != classTopic:
+			if other < 0 || scores[i] > scores[other] {
+				other = i
+			}
 		case topic < 0 || scores[i] > scores[topic]:
-			topic, runnerUp = i, topic
-		case runnerUp < 0 || scores[i] > scores[runnerUp]:
-			runnerUp = i
+			topic, second = i, topic
+		case second < 0 || scores[i] > scores[second]:
+			second = i
 		}
 	}
-	_ = second
-	switch m.classes[first].kind {
-	case classTalk:
-		if scores[first] > talkScore {
-			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[first].talk, confidence(scores[first])
+	if m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
+		if scores[other] > talkScore {
+			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
+		}
+		return r
+	}
+	m.nearest(&r, scores)
+	margin := float32(math.Inf(-1))
+	if topic >= 0 {
+		margin = m.margin(q, scores, topic, other)
+	}
+	if margin < acceptMargin && (topic < 0 || scores[other] > scores[topic]) {
+		r.Veto = VetoElse
+		if c := m.classes[other]; c.kind == classNotSaid {
+			r.Intent, r.Confidence = &m.base.Intents[c.intent], confidence(scores[other])
 			return r
 		}
-	case classNotSaid:
-		r.Intent = &m.base.Intents[m.classes[first].intent]
-		r.Confidence = confidence(scores[first])
-		m.nearest(&r, scores)
-		return r
-	case classElsewhere:
-		r.Veto = VetoElse
 	}
 	if topic < 0 {
 		return r
 	}
-	r.Intent = &m.base.Intents[m.classes[topic].intent]
-	r.Confidence = confidence(scores[topic])
-	m.nearest(&r, scores)
-	if r.Veto != NoVeto {
+	r.Intent, r.Confidence = &m.base.Intents[m.classes[topic].intent], confidence(margin-acceptMargin)
+	switch {
+	case margin < acceptMargin:
+		if r.Veto == NoVeto {
+			r.Veto = VetoCoverage
+		}
 		return r
-	}
-	cover := m.coverage(q, topic)
-	combined := scores[topic] + 0.4*float32(cover-1)
-	r.Confidence = confidence(combined)
-	if combined < acceptScore {
-		r.Veto = VetoCoverage
-		return r
-	}
-	if !m.choose(&r, q, topic) {
+	case !m.choose(&r, q, topic):
 		return r
 	}
 	if r.Veto, r.VetoWord = m.veto(q, s, topic); r.Veto != NoVeto {
 		return r
 	}
 	r.Outcome = Answered
-	if runnerUp >= 0 && scores[topic]-scores[runnerUp] < alsoMargin {
-		other := &m.base.Intents[m.classes[runnerUp].intent]
-		if a := &other.Answers[0]; len(other.Answers) == 1 {
-			r.Also = a
+	if m.twins(&r, q, scores, topic) {
+		return r
+	}
+	r.Premise = m.premise(q, &r)
+	if second >= 0 && scores[topic]-scores[second] < alsoMargin {
+		if answers := m.base.Intents[m.classes[second].intent].Answers; len(answers) == 1 {
+			r.Also = &answers[0]
 		}
 	}
 	return r
+}
+
+// margin is by how much q is a question on topic rather than on anything else:
+// what the class of all topics says, how far topic is ahead of the best other
+// class, and how well it fits in itself.
+func (m *matcher) margin(q *question, scores []float32, topic, other int) float32 {
+	cover := float32(m.coverage(q, topic))
+	return scores[m.said] + (scores[topic] - scores[other]) +
+		float32(coverWeight*(cover-usualCover)) + float32(scoreWeight*(scores[topic]-usualScore)) - m.strange(q, topic)
+}
+
+// twins turns r into a choice of two readings if its answer and the one that
+// people mix it up with fit alike and q names neither's entity.
+func (m *matcher) twins(r *Result, q *question, scores []float32, topic int) bool {
+	other := r.Answers[0].contrast
+	if other == nil || r.Answers[1] != nil || other.Intent == r.Answers[0].Intent || len(q.words) > 3 {
+		return false
+	}
+	for _, c := range q.concepts {
+		if c.entity != noEntity {
+			return false
+		}
+	}
+	for i, c := range m.classes {
+		if c.intent == other.Intent && scores[topic]-scores[i] < twinMargin {
+			r.Outcome = Clarify
+			r.Answers[1] = other
+			return true
+		}
+	}
+	return false
+}
+
+// premise reports whether q supposes a number or a date that r's answers do
+// not hold, or that the announcement knows of something else.
+func (m *matcher) premise(q *question, r *Result) bool {
+	for _, c := range q.concepts {
+		if c.id != numberConcept && c.id != yearConcept && c.id != monthConcept && c.id != weekdayConcept {
+			continue
+		}
+		stem := q.words[c.first].stem
+		if q.asks != asksYesNo && q.asks != asksOpen && len(stem) < 4 {
+			continue
+		}
+		held := false
+		for _, a := range r.Answers {
+			held = held || a != nil && m.numbers[a.ID][stem]
+		}
+		if !held {
+			return true
+		}
+	}
+	return false
 }
 
 // choose picks the answers of class for the entities that q names. It is false
@@ -378,10 +609,30 @@ func (m *matcher) coverage(q *question, class int) float64 {
 	return known / all
 }
 
+// strange is the penalty for a question that asks class for a kind of thing
+// that its examples never ask for: when the review ends, of an intent that
+// says who leads it.
+func (m *matcher) strange(q *question, class int) float32 {
+	switch q.asks {
+	case asksOpen, asksYesNo:
+		return 0
+	}
+	total := 0
+	for _, n := range m.asked[class] {
+		total += n
+	}
+	share := (float64(m.asked[class][q.asks]) + 0.5) / (float64(total) + 10)
+	if share < strangeShare {
+		return strangePenalty
+	}
+	return 0
+}
+
+
 // veto says what in q speaks against class, however well the words fit.
 func (m *matcher) veto(q *question, s string, class int) (Veto, string) {
 	for _, c := range q.concepts {
-		if c.entity != noEntity && !m.entities[class][c.entity] {
+		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < 2 && !m.central[c.entity] {
 			return VetoEntity, m.base.Entities[c.entity].Name
 		}
 		if w := &q.words[c.first]; c.entity == noEntity && m.countries[w.id] && !m.vocab[class][w.id] {
@@ -478,7 +729,7 @@ func (m *matcher) nearest(r *Result, scores []float32) {
 	}
 }
 
-// confidence maps a score to 0..1.
+// confidence maps a score or margin to 0..1, and 0 to a half.
 func confidence(score float32) float64 {
-	return 1 / (1 + math.Exp(-4*(float64(score)+0.5)))
+	return 1 / (1 + math.Exp(-3*float64(score)))
 }

@@ -99,13 +99,11 @@ func (t *text) read(s string) {
 
 // dropAddress removes how podium is addressed: "/podium", "hey podium,".
 func (t *text) dropAddress() {
-	n := 0
-	for n < len(t.tokens) && n < 3 {
-		if string(t.token(n)) == "podium" {
-			t.tokens = t.tokens[n+1:]
+	for i := 0; i < len(t.tokens) && i < 3; i++ {
+		if string(t.token(i)) == "podium" {
+			t.tokens = append(t.tokens[:i], t.tokens[i+1:]...)
 			return
 		}
-		n++
 	}
 }
 

@@ -432,6 +432,36 @@ func TestMissed(t *testing.T) {
 	})
 }
 
+// TestMigrate: reminders that were moved to another database, without River's
+// jobs, are posted from there, and what was posted before is not posted again.
+func TestMigrate(t *testing.T) {
+	from := openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "podium.db"))
+	to := openStore(t, bottest.Postgres(t))
+	b := newTestbed(t, from, Limit{})
+	now := time.Now()
+	r := b.add("ggggg", hourly, now.Add(-time.Hour), now)
+	b.start()
+	b.delivered(r, r.Next, bot.Posted)
+	b.eventually("the next occurrence", func() bool { return b.reminder(r.ID).Next.After(now) })
+	b.stop()
+	// Set back to what is posted already: as if the move had been made before.
+	moved := b.reminder(r.ID)
+	if ok, err := from.UpdateReminder(t.Context(), moved, r); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	later := b.add("hhhhh", hourly, now.Add(-time.Hour), now)
+	if _, err := from.CopyTo(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	after := newTestbed(t, to, Limit{})
+	after.start()
+	after.delivered(later, later.Next, bot.Posted)
+	after.eventually("the moved reminder goes on", func() bool { return after.reminder(r.ID).Next.After(now) })
+	if posts := after.fake.made(); len(posts) != 1 || posts[0].text != "title of hhhhh" {
+		t.Errorf("posts from the new database %v, want that of hhhhh alone", posts)
+	}
+}
+
 // TestStop: a post in hand at the end is finished; one that hangs is cut off,
 // and looked up by the next process.
 func TestStop(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 // tables are all of ours, each after those that its rows point to. A migration
 // that adds a table adds it here, so that backups hold it.
-var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages"}
+var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages", "reminders", "deliveries"}
 
 // Counts is how many rows of each table were copied.
 type Counts map[string]int
@@ -73,8 +73,8 @@ func syncDir(path string) error {
 
 // Restore makes the database at address hold what the backup at path holds: in
 // one transaction, so that a process that serves meanwhile sees the one or the
-// other. Only the events seen since the backup stay, lest they be answered
-// again. A SQLite file that is damaged is set aside under the returned name.
+// other. Only the events seen and the reminders posted since the backup stay,
+// lest they be answered or posted again. A SQLite file that is damaged is set aside under the returned name.
 func Restore(ctx context.Context, address, path string, o Options) (n Counts, aside string, err error) {
 	o.Create = true
 	from, dispose, err := openBackup(ctx, path)
@@ -163,7 +163,8 @@ func (s *SQL) CopyTo(ctx context.Context, to *SQL) (Counts, error) {
 }
 
 // copyTo copies all rows in one transaction on either side. With replace they
-// take the place of what is there, but for events seen, which join them.
+// take the place of what is there, but for events seen and what became of
+// reminders, which join them.
 func (s *SQL) copyTo(ctx context.Context, to *SQL, replace bool) (Counts, error) {
 	n := make(Counts)
 	snapshot := &sql.TxOptions{ReadOnly: true}
@@ -205,14 +206,14 @@ func makeRoom(ctx context.Context, tx *sql.Tx, table string, replace bool) error
 			return &bot.ConfigError{Setting: "--to", Problem: "the database there holds data already (in " + table + "), and only an empty one is filled"}
 		}
 	}
-	if table == "seen" {
+	if table == "seen" || table == "deliveries" {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM "+table)
 	return err
 }
 
-// copyTable copies the rows of table, some hundred with one statement.
+// copyTable copies the rows of table, some dozens with one statement.
 func copyTable(ctx context.Context, from, to *sql.Tx, table string) (n int, err error) {
 	rows, err := from.QueryContext(ctx, "SELECT * FROM "+table)
 	if err != nil {
@@ -223,7 +224,7 @@ func copyTable(ctx context.Context, from, to *sql.Tx, table string) (n int, err 
 	if err != nil {
 		return 0, err
 	}
-	const most = 250
+	const most = 50
 	full, err := to.PrepareContext(ctx, insertRows(table, columns, most))
 	if err != nil {
 		return 0, err

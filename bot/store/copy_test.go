@@ -63,6 +63,13 @@ func populate(t *testing.T, s *SQL) {
 		t.Fatal(err)
 	}
 	flush(t, s)
+	r := someReminder("aaaaa", now)
+	if _, err := s.AddReminder(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.BeginDelivery(t.Context(), someDelivery(r, now), true, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestCopy(t *testing.T) {
@@ -80,7 +87,7 @@ func TestCopy(t *testing.T) {
 				if got := dump(t, target); !slices.Equal(got, want) {
 					t.Errorf("the copy has %d rows, want the same %d as the original", len(got), len(want))
 				}
-				if want := (Counts{"meta": 1, "seen": 700, "turns": 1, "questions": 300, "votes": 1, "messages": 1}); !maps.Equal(n, want) {
+				if want := (Counts{"meta": 1, "seen": 700, "turns": 1, "questions": 300, "votes": 1, "messages": 1, "reminders": 1, "deliveries": 1}); !maps.Equal(n, want) {
 					t.Errorf("CopyTo = %v, want %v", n, want)
 				}
 				if _, err := source.CopyTo(t.Context(), target); err == nil || !strings.Contains(err.Error(), "holds data already") {
@@ -117,12 +124,12 @@ func TestCopyFails(t *testing.T) {
 	}
 	t.Run("target gone", func(t *testing.T) {
 		source := open(t, databases["sqlite"](t), keepAll)
-		fill(t, source, 100_000, 10)
+		fill(t, source, 20_000, 10)
 		address := bottest.Postgres(t)
 		p, through := proxied(t, address)
 		target := open(t, through, keepAll)
 		// Once some of the rows have arrived.
-		p.cutAfter(1 << 20)
+		p.cutAfter(256 << 10)
 		check(t, source, target, func(*SQL) *SQL { return open(t, address, keepAll) })
 	})
 	t.Run("row refused", func(t *testing.T) {
@@ -144,9 +151,9 @@ func TestCopyFails(t *testing.T) {
 		address := bottest.Postgres(t)
 		p, through := proxied(t, address)
 		source := open(t, through, keepAll)
-		fill(t, source, 100_000, 10)
+		fill(t, source, 20_000, 10)
 		target := open(t, databases["sqlite"](t), keepAll)
-		p.cutAfter(1 << 20)
+		p.cutAfter(256 << 10)
 		if _, err := source.CopyTo(t.Context(), target); err == nil {
 			t.Fatal("CopyTo succeeded, want an error")
 		}

@@ -66,11 +66,13 @@ func (m *Memory) Turn(_ context.Context, conversation string) (bot.Turn, bool, e
 	return t, true, nil
 }
 
-// SetTurn replaces the last question of a conversation.
+// SetTurn replaces the last question of a conversation, unless t is older.
 func (m *Memory) SetTurn(_ context.Context, conversation string, t bot.Turn) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turns[clean(conversation)] = cleanTurn(t)
+	if conversation, t = clean(conversation), cleanTurn(t); !m.turns[conversation].At.After(t.At) {
+		m.turns[conversation] = t
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -345,7 +346,9 @@ func (s *SQL) explain(err error) error {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return s.damaged(e.Error())
 		case sqlite3.SQLITE_FULL:
-			return fmt.Errorf("the disk that holds %s is full: %w", s.path, err)
+			return fmt.Errorf("the disk that holds %s is full: %w", s.path, e)
+		case sqlite3.SQLITE_IOERR: // among other things, no room for the file of shared memory
+			return fmt.Errorf("the disk that holds %s is full or fails: %w", s.path, e)
 		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 			dir, _ := filepath.Abs(filepath.Dir(s.path))
 			return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not write %s: podium needs to write the file and its directory %s", s.path, dir)}
@@ -361,7 +364,11 @@ func (s *SQL) explain(err error) error {
 		}
 		return err
 	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("the database server can not be reached: %w", e)
+	}
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		// Its text has several lines.
 		return fmt.Errorf("the database server can not be reached: %s", strings.Join(strings.Fields(e.Error()), " "))
 	}
 	return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -91,6 +92,22 @@ func TestOpenOddPath(t *testing.T) {
 		} else if info.Mode().Perm() != 0o600 {
 			t.Errorf("%q has mode %v, want one that is its owner's alone", name, info.Mode())
 		}
+	}
+}
+
+// TestPragmas looks at both of a SQLite store's connections.
+func TestPragmas(t *testing.T) {
+	s := open(t, databases["sqlite"](t), keepAll)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+		for _, db := range []*sql.DB{s.read, s.write} {
+			var got string
+			if err := db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s is %q, %v, want %q", pragma, got, err, want)
+			}
+		}
+	}
+	if n := s.write.Stats().MaxOpenConnections; n != 1 {
+		t.Errorf("%d connections may write, want 1", n)
 	}
 }
 
@@ -202,8 +219,8 @@ func fill(t testing.TB, s *SQL, seen, questions int) {
 		n         int
 		statement string
 	}{
-		{seen, `INSERT INTO seen (platform, key, at) SELECT 'slack', 'Ev0123456789' || n, $1 + n FROM series`},
-		{questions, `INSERT INTO questions (at, platform, outcome, intent, text) SELECT $1 + n, 'slack', 'unanswered', 'cost', 'what does the whole operation cost the taxpayer ' || n FROM series`},
+		{seen, `INSERT INTO seen (platform, key, at) SELECT 'slack', 'Ev0123456789' || n, CAST($1 AS BIGINT) + n FROM series`},
+		{questions, `INSERT INTO questions (at, platform, outcome, intent, text) SELECT CAST($1 AS BIGINT) + n, 'slack', 'unanswered', 'cost', 'what does the whole operation cost the taxpayer ' || n FROM series`},
 	} {
 		series := fmt.Sprintf(`WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %d) `, f.n)
 		if _, err := s.write.ExecContext(t.Context(), series+f.statement, micros(time.Now().Add(-time.Hour))); err != nil {

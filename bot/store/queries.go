@@ -72,7 +72,7 @@ func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, er
 	return t, true, nil
 }
 
-// SetTurn replaces the last question of a conversation.
+// SetTurn replaces the last question of a conversation, unless t is older.
 func (s *SQL) SetTurn(_ context.Context, conversation string, t bot.Turn) error {
 	conversation, t = clean(conversation), cleanTurn(t)
 	w := write{
@@ -83,7 +83,12 @@ func (s *SQL) SetTurn(_ context.Context, conversation string, t bot.Turn) error 
 		turn: conversation,
 	}
 	return s.behind.add(w, func() {
-		s.behind.turns[conversation] = latest[bot.Turn]{t, s.behind.turns[conversation].waiting + 1}
+		l := s.behind.turns[conversation]
+		l.waiting++
+		if !l.value.At.After(t.At) {
+			l.value = t
+		}
+		s.behind.turns[conversation] = l
 	})
 }
 

@@ -146,6 +146,7 @@ func conform(t *testing.T, w keeper, r func() keeper) {
 		{"none", nil, bot.Turn{}, false},
 		{"one", []bot.Turn{turn}, turn, true},
 		{"the last", []bot.Turn{{Question: "first", At: now.Add(-time.Second)}, turn}, turn, true},
+		{"the last, out of order", []bot.Turn{turn, {Question: "first", At: now.Add(-time.Second)}}, turn, true},
 		{"14 minutes ago", []bot.Turn{{Question: "q", At: now.Add(-14 * time.Minute)}}, bot.Turn{Question: "q", At: now.Add(-14 * time.Minute)}, true},
 		{"16 minutes ago", []bot.Turn{{Question: "q", At: now.Add(-16 * time.Minute)}}, bot.Turn{}, false},
 		{"odd text", []bot.Turn{{Question: "a\x00b\xffc " + strings.Repeat("ü", maxText), At: now}},

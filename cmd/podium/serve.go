@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -152,6 +153,9 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 		}
 	}
 	sv.workers = append(sv.workers, &worker{name: "reminders", run: func(ctx context.Context) error { return reminders.Run(ctx, h) }})
+	// Reading the knowledge file leaves more garbage than podium ever needs
+	// again at once.
+	debug.FreeOSMemory()
 	log.Info("serving", "version", version(), "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
 }
