@@ -22,9 +22,6 @@ const (
 // ask answers a question.
 func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
 	turn := h.turn(ctx, m)
-	if quotes, ok := h.base.QuotesAfter(m.Text, turn.Ref); ok {
-		return h.replyQuotes(ctx, m, quotes), nil
-	}
 	result, context := h.base.MatchAfter(m.Text, turn.Question), ""
 	if result.FollowUp {
 		context = turn.Question
@@ -93,7 +90,7 @@ func resultParts(base *knowledge.Base, r knowledge.Result) []bot.Part {
 		p.Source, p.Link = source(base, numbers), base.URL
 		return []bot.Part{p}
 	case knowledge.Answered:
-		var out []bot.Part
+		out := quoteParts(base, r.Quotes)
 		for _, a := range r.Answers {
 			if a != nil {
 				out = append(out, answerPart(base, a, r.Premise))

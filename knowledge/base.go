@@ -62,6 +62,8 @@ type Intent struct {
 	Examples []string // alternations expanded
 	Answers  []Answer
 	Topic    bool // listed among the topics: it has something to say
+
+	lines []int // by example: the line of the file that it stands in
 }
 
 // Status says what the announcement has to say on an answer's question.
@@ -143,13 +145,7 @@ func Load(path string) (*Base, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the knowledge file: %w", err)
 	}
-	dir := filepath.Dir(path)
-	b, err := parse(path, text, func(name string) ([]byte, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
-		return os.ReadFile(name)
-	})
+	b, err := parse(path, text, beside(path))
 	if err != nil {
 		return nil, err
 	}
@@ -177,15 +173,21 @@ func LoadFile(path string) ([]byte, error) {
 	if f.sourceFile.text == "" {
 		return text, nil
 	}
-	name := f.sourceFile.text
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(filepath.Dir(path), name)
-	}
-	source, err := os.ReadFile(name)
+	source, err := beside(path)(f.sourceFile.text)
 	if err != nil {
 		return nil, err
 	}
 	return inlineSource(text, source)
+}
+
+// beside reads files that are named relative to the file at path.
+func beside(path string) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return os.ReadFile(name)
+	}
 }
 
 // parse makes a Base of a knowledge file's text, all but its matcher; name

@@ -45,8 +45,12 @@ func (t *questionText) followUp() (rest string, ok bool) {
 // of Afghanistan.
 func (b *Base) MatchAfter(question, before string) Result {
 	if before != "" {
-		if s, ok := b.matcher.resolve(question, before); ok {
+		if s, rest, ok := b.matcher.resolve(question, before); ok {
 			r := b.Match(s)
+			// "And price?" behind a quote of Kirby's asks for any of Price's.
+			if len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0 {
+				r = b.Match("quote " + rest)
+			}
 			r.FollowUp = true
 			return r
 		}
@@ -55,25 +59,26 @@ func (b *Base) MatchAfter(question, before string) Result {
 }
 
 // resolve returns the question that a follow-up stands for: the one before it
-// with the entity that it names in the place of the one of that kind, or added.
-func (m *matcher) resolve(asked, before string) (string, bool) {
+// with the entity that it names, rest, in the place of the one of that kind, or
+// added.
+func (m *matcher) resolve(asked, before string) (question, rest string, ok bool) {
 	var t questionText
 	t.read(asked)
-	rest, ok := t.followUp()
+	rest, ok = t.followUp()
 	if !ok || len(t.words) > 8 {
-		return "", false
+		return "", "", false
 	}
 	x := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(x)
 	q, prev := &x.question, &x.part
 	m.lexicon.read(rest, q)
 	if len(q.concepts) == 0 {
-		return "", false
+		return "", "", false
 	}
 	for _, c := range q.concepts {
 		w := q.words[c.first]
 		if c.entity == noEntity && !m.countries[w.id] && !followUpWords[string(q.text.token(int(w.at)))] {
-			return "", false
+			return "", "", false
 		}
 	}
 	m.lexicon.read(before, prev)
@@ -105,5 +110,5 @@ func (m *matcher) resolve(asked, before string) (string, bool) {
 	if !replaced {
 		out = append(out, rest)
 	}
-	return strings.Join(out, " "), true
+	return strings.Join(out, " "), rest, true
 }

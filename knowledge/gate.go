@@ -205,6 +205,7 @@ func (g *gate) allIntents(f *file) {
 				}
 				owners[key] = owner{in.ID, e.at}
 				in.Examples = append(in.Examples, example)
+				in.lines = append(in.lines, e.at.Line)
 			}
 		}
 		if len(n.examples) == 0 && n.id.at != nil {

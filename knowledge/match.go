@@ -27,6 +27,7 @@ type Result struct {
 	Confidence float64    // how sure the matcher is of Intent, 0 to 1
 	Answers    [2]*Answer // answered: the answer, and a second where the question names two entities; clarify: the readings
 	Also       *Answer    // answered: another reading that is nearly as good
+	Quotes     []Quote    // answered: instead of an answer, the quotes that were asked for
 	Premise    bool       // answered: the question supposes something that the announcement does not say
 	Sentences  [2]int     // passage: the numbers of the sentences, 0 for none
 	Nearest    [3]*Intent // unanswered and passage: the nearest topics
@@ -95,6 +96,12 @@ type scratch struct {
 
 // newMatcher makes b's matcher on a trained model, or trains it if that is nil.
 func newMatcher(b *Base, model *classifier) *matcher {
+	return newMatcherOf(b, model, func(int, int) bool { return true })
+}
+
+// newMatcherOf is newMatcher without the examples that keep turns down, by the
+// indexes of intent and example.
+func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) bool) *matcher {
 	m := &matcher{base: b, lexicon: newLexicon(), countries: make(map[uint64]bool), openings: make(map[uint64]Talk)}
 	q := &question{}
 	common := commonUtterances()
@@ -143,8 +150,10 @@ func newMatcher(b *Base, model *classifier) *matcher {
 		}
 		m.classes = append(m.classes, class{intent: i, kind: kind})
 		add(i, in.Title)
-		for _, e := range in.Examples {
-			add(i, e)
+		for j, e := range in.Examples {
+			if keep(i, j) {
+				add(i, e)
+			}
 		}
 	}
 	elsewhere := len(m.classes)
@@ -301,6 +310,9 @@ func (m *matcher) match(s string) Result {
 			r.Parts = parts
 		}
 	}
+	if quotes := m.base.requestsQuote(s); len(quotes) > 0 {
+		r = Result{Outcome: Answered, Quotes: quotes, Intent: r.Intent, Confidence: 1}
+	}
 	r.base, r.Question = m.base, s
 	return r
 }
@@ -315,7 +327,7 @@ func (m *matcher) whole(s string, x *scratch) Result {
 		q.drop(n)
 	}
 	r := m.decide(q, s, x)
-	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.asks == asksOpen {
+	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.head == 0 {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9}
 	}
 	return r
@@ -413,12 +425,14 @@ func (m *matcher) inherit(s, before string, x *scratch) string {
 // What the decision is made by; found on questions that were not seen in
 // training (testdata/README.md).
 const (
-	acceptMargin = -0.35 // from which on a topic is answered
+	acceptMargin = -0.42 // from which on a topic is answered
 	talkScore    = -0.75 // from which on a message is smalltalk
+	talkCover    = 0.5   // and which share of its words smalltalk must know
 	alsoMargin   = 0.35  // a second reading this near is told beside the first
+	nearScore    = -0.85 // below which no topic is nearer than another
 	twinMargin   = 0.25  // two contrasting answers this near are offered
 
-	coverWeight = 0.3
+	coverWeight = 0.6
 	scoreWeight = 0.3
 	usualCover  = 0.9
 	usualScore  = -0.2
@@ -449,7 +463,7 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 	}
 	if m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
-		if scores[other] > talkScore {
+		if scores[other] > talkScore && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
 		return r
@@ -504,22 +518,31 @@ func (m *matcher) margin(q *question, scores []float32, topic, other int) float3
 		float32(coverWeight*(cover-usualCover)) + float32(scoreWeight*(scores[topic]-usualScore)) - m.strange(q, topic)
 }
 
-// twins turns r into a choice of two readings if its answer and the one that
-// people mix it up with fit alike and q names neither's entity.
+// twins turns r into a choice of two readings where q is a single word that
+// two contrasting answers know alike, such as "deadline?".
 func (m *matcher) twins(r *Result, q *question, scores []float32, topic int) bool {
-	other := r.Answers[0].contrast
-	if other == nil || r.Answers[1] != nil || other.Intent == r.Answers[0].Intent || len(q.words) > 3 {
-		return false
-	}
-	for _, c := range q.concepts {
-		if c.entity != noEntity {
+	var subject *concept
+	for i := range q.concepts {
+		c := &q.concepts[i]
+		if c.function {
+			continue
+		}
+		if subject != nil || c.entity != noEntity {
 			return false
 		}
+		subject = c
 	}
-	for i, c := range m.classes {
-		if c.intent == other.Intent && scores[topic]-scores[i] < twinMargin {
-			r.Outcome = Clarify
-			r.Answers[1] = other
+	if subject == nil {
+		return false
+	}
+	word := q.words[subject.first].id
+	for i := range m.base.Intents {
+		a := &m.base.Intents[i].Answers[0]
+		if a.contrast == nil || a.contrast.Intent == i || !m.vocab[i][word] || !m.vocab[a.contrast.Intent][word] {
+			continue
+		}
+		if scores[topic]-max(scores[i], scores[a.contrast.Intent]) < twinMargin {
+			r.Outcome, r.Answers = Clarify, [2]*Answer{a, a.contrast}
 			return true
 		}
 	}
@@ -628,7 +651,6 @@ func (m *matcher) strange(q *question, class int) float32 {
 	return 0
 }
 
-
 // veto says what in q speaks against class, however well the words fit.
 func (m *matcher) veto(q *question, s string, class int) (Veto, string) {
 	for _, c := range q.concepts {
@@ -711,18 +733,20 @@ func (m *matcher) foreignQuote(s string) string {
 	return ""
 }
 
-// nearest fills r.Nearest with the topics of the highest scores.
+// nearest fills r.Nearest with the topics of the highest scores; where none
+// comes near, with the first of the file, which are its author's first too.
 func (m *matcher) nearest(r *Result, scores []float32) {
-	var least [3]float32
+	var least [len(r.Nearest)]float32
 	for i, c := range m.classes {
 		if c.kind != classTopic {
 			continue
 		}
+		score := max(scores[i], nearScore)
 		for k := range r.Nearest {
-			if r.Nearest[k] == nil || scores[i] > least[k] {
+			if r.Nearest[k] == nil || score > least[k] {
 				copy(r.Nearest[k+1:], r.Nearest[k:])
 				copy(least[k+1:], least[k:])
-				r.Nearest[k], least[k] = &m.base.Intents[c.intent], scores[i]
+				r.Nearest[k], least[k] = &m.base.Intents[c.intent], score
 				break
 			}
 		}
@@ -731,5 +755,5 @@ func (m *matcher) nearest(r *Result, scores []float32) {
 
 // confidence maps a score or margin to 0..1, and 0 to a half.
 func confidence(score float32) float64 {
-	return 1 / (1 + math.Exp(-3*float64(score)))
+	return 1 / (1 + math.Exp(-1.5*float64(score)))
 }

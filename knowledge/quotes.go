@@ -25,28 +25,29 @@ func (b *Base) FindQuotes(text string) (quotes []Quote, ok bool) {
 	return quotes, len(quotes) > 0
 }
 
-// QuotesAfter returns what a request such as "kirby quote on permanence" asks
-// for; or, if ref is the Ref of quotes, what "and price?" does.
-func (b *Base) QuotesAfter(text, ref string) (quotes []Quote, ok bool) {
-	var t questionText
-	t.read(text)
-	asks := slices.ContainsFunc(t.words, func(w string) bool { return strings.HasPrefix(w, "quot") })
-	if !asks {
-		if !strings.HasPrefix(ref, "quote=") || len(t.words) > 5 {
-			return nil, false
-		}
-		if rest, follows := t.followUp(); follows {
-			text = rest
-		} else {
-			return nil, false
-		}
+// requestsQuote returns the quotes that a request such as "kirby quote on
+// permanence" asks for: it has the word quote, a speaker or a topic, and
+// nothing else.
+func (b *Base) requestsQuote(text string) []Quote {
+	if !containsFold(text, "quot") {
+		return nil
 	}
 	speakers, topics, ok := b.quoteWords(text)
 	if !ok || len(speakers) == 0 && len(topics) == 0 {
-		return nil, false
+		return nil
 	}
-	quotes = b.quotesOf(speakers, topics)
-	return quotes, len(quotes) > 0
+	return b.quotesOf(speakers, topics)
+}
+
+// containsFold reports whether s holds the lower-case ASCII letters of part in
+// upper or lower case.
+func containsFold(s, part string) bool {
+	for i := 0; i+len(part) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(part)], part) {
+			return true
+		}
+	}
+	return false
 }
 
 // quoteWords reads text as speakers and words of topics, and nothing else.

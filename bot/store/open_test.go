@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"podium/bot"
@@ -492,6 +494,55 @@ func TestHopelessWrite(t *testing.T) {
 		}
 		if want := []string{"third", "first"}; !slices.Equal(got, want) {
 			t.Errorf("written: %q, want %q", got, want)
+		}
+	})
+}
+
+// TestTriesAgain every second, and complains once a minute.
+func TestTriesAgain(t *testing.T) {
+	closed, err := sql.Open("sqlite", dsn(filepath.Join(t.TempDir(), "podium.db"), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	synctest.Test(t, func(t *testing.T) {
+		var logged strings.Builder
+		s := &SQL{write: closed, log: slog.New(slog.NewTextHandler(&logged, nil))}
+		s.behind.start()
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute-time.Second)
+		defer stop()
+		if err := s.SetTurn(ctx, "c", bot.Turn{At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		s.writeBehind(ctx)
+		if n := strings.Count(logged.String(), "\n"); n != 10 {
+			t.Errorf("in ten minutes without a database %d lines were logged, want 10", n)
+		}
+		if n := len(s.behind.batch()); n != 1 {
+			t.Errorf("%d writes wait, want the one that could not be written", n)
+		}
+	})
+}
+
+// TestServePurges as soon as it starts.
+func TestServePurges(t *testing.T) {
+	onEach(t, func(t *testing.T, address string) {
+		s := open(t, address, keepAll)
+		if _, err := s.write.ExecContext(t.Context(), "INSERT INTO seen (platform, key, at) VALUES ('slack', 'old', 0), ('slack', 'new', $1)", micros(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		closeStore(t, open(t, address, Options{}))
+		count := func() (n int) {
+			if err := s.read.QueryRowContext(t.Context(), "SELECT count(*) FROM seen").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := count(); n != 2 {
+			t.Errorf("a process beside the one that serves left %d events, want both", n)
+		}
+		open(t, address, Options{Serve: true, Questions: questionsFor, References: referencesFor})
+		for count() != 1 {
 		}
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,22 @@ func newKnowledge(p *program) *cobra.Command {
 				return err
 			}
 			_, err = p.stdout.Write(text)
+			return err
+		},
+	}
+}
+
+func newSchema(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print a JSON Schema of the knowledge file, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := knowledge.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(p.stdout, string(text))
 			return err
 		},
 	}

@@ -113,9 +113,13 @@ func newRoot(p *program) *cobra.Command {
 	}
 	config.AddFlags(root.PersistentFlags(), "knowledge", "config")
 	root.AddCommand(
+		newAsk(p),
+		newBench(p),
+		newCheck(p),
 		newEval(p),
 		newKnowledge(p),
 		newManifest(p),
+		newSchema(p),
 		newChat(p),
 		newServe(p),
 		newQuestions(p),

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"podium/bot"
+	"podium/handlers"
+	"podium/knowledge"
+)
+
+// askResult is a question and its answer as `ask --json` prints them.
+type askResult struct {
+	Question   string          `json:"question"`
+	Outcome    string          `json:"outcome"`
+	Intent     string          `json:"intent"`     // the best match, even if the question is unanswered
+	Confidence float64         `json:"confidence"` // in Intent, 0 to 1
+	Answer     string          `json:"answer"`     // the answering sentences alone
+	Text       string          `json:"text"`       // the whole reply in plain text
+	Evidence   []askedEvidence `json:"evidence"`
+	Why        []string        `json:"why"`
+	Parts      []askResult     `json:"parts,omitempty"` // of a message with several questions
+}
+
+// askedEvidence is what an answer rests on, word for word; Speaker is empty
+// for narration.
+type askedEvidence struct {
+	Text    string `json:"text"`
+	Speaker string `json:"speaker"`
+}
+
+func newAsk(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ask [QUESTION]",
+		Short: "Answer one question, or one a line from standard input",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			base, err := p.knowledge(cmd)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(p.stdout)
+			if len(args) > 0 {
+				return errors.Join(p.answer(out, base, strings.Join(args, " "), asJSON), out.Flush())
+			}
+			in := bufio.NewReader(p.stdin)
+			for first := true; ; first = false {
+				line, err := in.ReadString('\n')
+				if line == "" && err == io.EOF {
+					return out.Flush()
+				}
+				if err != nil && err != io.EOF {
+					return errors.Join(out.Flush(), fmt.Errorf("cannot read the questions: %w", err))
+				}
+				if !first && !asJSON {
+					fmt.Fprintln(out)
+				}
+				if err := p.answer(out, base, strings.TrimRight(line, "\r\n"), asJSON); err != nil {
+					return err
+				}
+				// Whoever types a question or pipes one at a time waits for the answer.
+				if in.Buffered() == 0 {
+					if err := out.Flush(); err != nil {
+						return err
+					}
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+// answer answers one question on its own.
+func (p *program) answer(w io.Writer, base *knowledge.Base, question string, asJSON bool) error {
+	reply, result := handlers.Answer(base, question)
+	if !asJSON {
+		_, err := fmt.Fprintln(w, bot.Printable(reply.Text()))
+		return err
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	a := newAskResult(base, result, reply)
+	a.Question = question
+	if len(result.Parts) > 0 {
+		for _, part := range result.Parts {
+			a.Parts = append(a.Parts, newAskResult(base, part, handlers.Reply(base, part)))
+		}
+	}
+	return encoder.Encode(a)
+}
+
+func newAskResult(base *knowledge.Base, result knowledge.Result, reply bot.Reply) askResult {
+	a := askResult{
+		Question: result.Question, Outcome: string(result.Outcome), Confidence: result.Confidence,
+		Answer: answers(reply), Text: reply.Text(), Evidence: []askedEvidence{}, Why: handlers.Why(result, result.Question),
+	}
+	if result.Intent != nil {
+		a.Intent = result.Intent.ID
+	}
+	for _, part := range reply.Parts {
+		for _, q := range part.Quotes {
+			a.Evidence = append(a.Evidence, askedEvidence{q.Text, q.Speaker})
+		}
+	}
+	return a
+}

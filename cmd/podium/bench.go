@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"podium/knowledge"
+)
+
+func newBench(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "bench TRAIN.tsv TEST.tsv...",
+		Short: "Train the matcher on labelled lines and classify others",
+		Long: `Train the matcher on lines of label TAB text, without gate and entities, and print for every line of the test
+files, in order, score TAB label TAB accepted: true or false, at the threshold that the matcher set itself.`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			samples, err := readLabelled(args[0])
+			if err != nil {
+				return err
+			}
+			plain, err := knowledge.NewPlain(samples)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			out := bufio.NewWriter(p.stdout)
+			for _, path := range args[1:] {
+				tests, err := readLabelled(path)
+				if err != nil {
+					return errors.Join(err, out.Flush())
+				}
+				for _, t := range tests {
+					score, label, accepted := plain.Classify(t.Text)
+					fmt.Fprintf(out, "%.6f\t%s\t%t\n", score, label, accepted)
+				}
+			}
+			return out.Flush()
+		},
+	}
+}
+
+// readLabelled reads lines of label TAB text; an error names the line.
+func readLabelled(path string) ([]knowledge.Labelled, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	defer f.Close()
+	var out []knowledge.Labelled
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		label, text, ok := strings.Cut(lines.Text(), "\t")
+		if !ok || label == "" {
+			return nil, fmt.Errorf("%s:%d: a line is label TAB text, got %q", path, n, lines.Text())
+		}
+		out = append(out, knowledge.Labelled{Label: label, Text: text})
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"podium/knowledge"
+)
+
+func newCheck(p *program) *cobra.Command {
+	var gateOnly bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Hold a knowledge file against the gate and look for its weak places",
+		Long: `Hold a knowledge file against the gate: every finding is printed with its line and column, and podium does
+not start on a file that has one. Of a file that passes, its weak places are printed: intents whose examples
+are not recognised when they were not trained on, intents that get confused, sentences of the source that
+nothing rests on, dates that have passed.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.settings(cmd)
+			if err != nil {
+				return err
+			}
+			path := s.Knowledge
+			if len(args) > 0 {
+				path = args[0]
+			}
+			if gateOnly {
+				if base, err := loadKnowledge(path); err == nil {
+					fmt.Fprintf(p.stdout, "The gate is passed: %d intents, %d sentences.\n", len(base.Intents), len(base.Sentences))
+					return nil
+				} else {
+					return p.checkFailed(err)
+				}
+			}
+			report, err := knowledge.Lint(path, time.Now())
+			if err != nil {
+				return p.checkFailed(err)
+			}
+			return p.printReport(report)
+		},
+	}
+	cmd.Flags().BoolVar(&gateOnly, "gate", false, "hold it against the gate only, without looking for weak places")
+	return cmd
+}
+
+// checkFailed prints the gate's findings; any other error is wrong usage.
+func (p *program) checkFailed(err error) error {
+	findings, ok := errors.AsType[knowledge.Findings](err)
+	if !ok {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			return &usageError{err}
+		}
+		return err
+	}
+	fmt.Fprintln(p.stdout, findings)
+	return fmt.Errorf("the knowledge file does not pass the gate: %d findings", len(findings))
+}
+
+// printReport prints what an author should know, the worst first.
+func (p *program) printReport(r *knowledge.Report) error {
+	fmt.Fprintf(p.stdout, "The gate is passed: %d intents, %d sentences.\n", len(r.Base.Intents), len(r.Base.Sentences))
+	for _, f := range r.Warnings {
+		fmt.Fprintln(p.stdout, "warning:", f)
+	}
+	for _, n := range r.Uncovered {
+		fmt.Fprintf(p.stdout, "Sentence %d is nobody's evidence: %s\n", n, r.Base.Sentences[n-1])
+	}
+	fmt.Fprintln(p.stdout, "\nHow well examples are recognised that were not trained on:")
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, in := range r.Intents {
+		if n := len(in.Intent.Examples); n > 0 {
+			fmt.Fprintf(w, "  %s\t%d of %d\t%3.0f %%\n", in.Intent.ID, in.Right, n, 100*float64(in.Right)/float64(n))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printExamples := func(examples []knowledge.Example) {
+		for i, e := range examples {
+			if i == 3 {
+				fmt.Fprintf(p.stdout, "    ... and %d more\n", len(examples)-i)
+				return
+			}
+			fmt.Fprintf(p.stdout, "    line %d: %s\n", e.Line, e.Text)
+		}
+	}
+	if len(r.Confusions) > 0 {
+		fmt.Fprintln(p.stdout, "\nTaken for another:")
+	}
+	for i, c := range r.Confusions {
+		if i == 15 {
+			fmt.Fprintf(p.stdout, "  ... and %d more pairs\n", len(r.Confusions)-i)
+			break
+		}
+		fmt.Fprintf(p.stdout, "  %s for %s: %d\n", c.Intent.ID, c.TakenFor.ID, len(c.Examples))
+		printExamples(c.Examples)
+	}
+	if len(r.Rejected) > 0 {
+		fmt.Fprintf(p.stdout, "\nUnderstood, but not surely enough to be answered: %d\n", len(r.Rejected))
+		printExamples(r.Rejected)
+	}
+	return nil
+}
