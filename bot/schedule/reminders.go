@@ -68,6 +68,11 @@ type Reminders struct {
 
 	mu        sync.Mutex
 	platforms map[string]platform
+
+	enqueueing sync.Mutex
+	queued     map[occurrence]string // whose jobs are to be inserted next, and on which platform
+	calls      []*enqueued           // that wait for it
+	inserting  bool                  // somebody inserts, and will take what is queued
 }
 
 // A platform is where reminders are posted.
@@ -208,19 +213,66 @@ func (r *Reminders) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// enqueue inserts the jobs of occurrences that have none.
+// enqueue inserts the jobs of occurrences that have none. Calls at the same time
+// share a transaction: each waits for the disk.
 func (r *Reminders) enqueue(ctx context.Context, byPlatform map[occurrence]string, list ...occurrence) error {
 	if len(list) == 0 {
 		return nil
 	}
-	var many []river.InsertManyParams
-	for _, o := range list {
-		many = append(many, params(byPlatform[o], o, r.now()))
+	call := &enqueued{done: make(chan struct{})}
+	r.enqueueing.Lock()
+	if r.queued == nil {
+		r.queued = make(map[occurrence]string)
 	}
-	// Not InsertManyFast: on PostgreSQL it copies the rows in, and fails where a
-	// job is there already.
-	_, err := r.insert.InsertMany(ctx, many)
-	return err
+	for _, o := range list {
+		r.queued[o] = byPlatform[o]
+	}
+	r.calls = append(r.calls, call)
+	lead := !r.inserting
+	r.inserting = true
+	r.enqueueing.Unlock()
+	if lead {
+		r.insertQueued(context.WithoutCancel(ctx))
+	}
+	select {
+	case <-call.done:
+		return call.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// An enqueued is one call of enqueue.
+type enqueued struct {
+	err  error
+	done chan struct{}
+}
+
+// insertQueued inserts what is queued until nothing is.
+func (r *Reminders) insertQueued(ctx context.Context) {
+	for {
+		r.enqueueing.Lock()
+		queued, calls := r.queued, r.calls
+		r.queued, r.calls = nil, nil
+		r.inserting = len(calls) > 0
+		r.enqueueing.Unlock()
+		if len(calls) == 0 {
+			return
+		}
+		var many []river.InsertManyParams
+		for o, platform := range queued {
+			many = append(many, params(platform, o, r.now()))
+		}
+		inserting, cancel := context.WithTimeout(ctx, findTimeout)
+		// Not InsertManyFast: on PostgreSQL it copies the rows in, and fails
+		// where a job is there already.
+		_, err := r.insert.InsertMany(inserting, many)
+		cancel()
+		for _, call := range calls {
+			call.err = err
+			close(call.done)
+		}
+	}
 }
 
 // enqueueNext inserts the job of a reminder's next occurrence, if it has one.

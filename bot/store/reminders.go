@@ -179,11 +179,19 @@ func (s *SQL) OpenDeliveries(ctx context.Context, platforms []string, before tim
 // BeginDelivery keeps that an attempt to post d begins. With first, ok is false
 // if there has been one before; without, if the last is not d's any more.
 func (s *SQL) BeginDelivery(ctx context.Context, d bot.Delivery, first bool, lastTried time.Time) (ok bool, err error) {
-	if first {
-		return s.changed(ctx, s.write, insertDelivery+`DO NOTHING`, deliveryArgs(d)...)
+	err = s.grouped(ctx, func(db execer) (err error) {
+		if first {
+			ok, err = s.changed(ctx, db, insertDelivery+`DO NOTHING`, deliveryArgs(d)...)
+		} else {
+			ok, err = s.changed(ctx, db, `UPDATE deliveries SET at = $3 WHERE reminder = $1 AND due = $2 AND state = 'posting' AND at = $4`,
+				d.Reminder, micros(d.Due), micros(d.Tried), micros(lastTried))
+		}
+		return err
+	})
+	if err != nil {
+		return false, err // write may still be running: ok is not ours yet
 	}
-	return s.changed(ctx, s.write, `UPDATE deliveries SET at = $3 WHERE reminder = $1 AND due = $2 AND state = 'posting' AND at = $4`,
-		d.Reminder, micros(d.Due), micros(d.Tried), micros(lastTried))
+	return ok, nil
 }
 
 // CancelDelivery forgets an attempt that the platform refused: nothing was
@@ -196,25 +204,21 @@ func (s *SQL) CancelDelivery(ctx context.Context, d bot.Delivery) error {
 // FinishDeliveries keeps, at once, what became of occurrences and how the
 // reminder goes on, unless that has been changed since it was was.
 func (s *SQL) FinishDeliveries(ctx context.Context, list []bot.Delivery, was, r bot.Reminder) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return s.explain(err)
-	}
-	defer tx.Rollback()
-	for _, d := range list {
-		_, err := s.changed(ctx, tx, insertDelivery+`DO UPDATE
-			SET state = excluded.state, channel = excluded.channel, message = excluded.message, reason = excluded.reason
-			WHERE deliveries.state = 'posting'`, deliveryArgs(d)...)
-		if err != nil {
-			return err
+	return s.grouped(ctx, func(db execer) error {
+		for _, d := range list {
+			_, err := s.changed(ctx, db, insertDelivery+`DO UPDATE
+				SET state = excluded.state, channel = excluded.channel, message = excluded.message, reason = excluded.reason
+				WHERE deliveries.state = 'posting'`, deliveryArgs(d)...)
+			if err != nil {
+				return err
+			}
 		}
-	}
-	if r.ID != "" {
-		if _, err := s.updateReminder(ctx, tx, was, r); err != nil {
-			return err
+		if r.ID == "" {
+			return nil
 		}
-	}
-	return s.explain(tx.Commit())
+		_, err := s.updateReminder(ctx, db, was, r)
+		return err
+	})
 }
 
 // purgeReminders forgets drafts that nobody confirmed and reminders that are
