@@ -3,14 +3,20 @@ package schedule
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/riverqueue/river"
 
 	"podium/bot"
 	"podium/bot/bottest"
@@ -494,6 +500,203 @@ func TestStop(t *testing.T) {
 		b.delivered(r, r.Next, bot.Posted)
 		if posts := b.fake.made(); len(posts) != 1 {
 			t.Errorf("posts %v, want one", posts)
+		}
+	})
+}
+
+// TestDiskFull: while nothing can be written, nothing is posted; what was
+// posted when the disk filled up is found, and posted once.
+func TestDiskFull(t *testing.T) {
+	st := openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "podium.db"))
+	limit := func(pages string) {
+		// The writing connection is the only one.
+		if _, err := st.SQLite().Exec("PRAGMA max_page_count = " + pages); err != nil {
+			t.Error(err)
+		}
+	}
+	b := newTestbed(t, st, Limit{})
+	now := time.Now()
+	r := b.add("iiiii", hourly, now.Add(-time.Hour), now.Add(6*time.Second))
+	if err := b.enqueueNext(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	full := make(chan struct{})
+	b.fake.after = func(n int, _ string) error {
+		if n == 0 {
+			limit("1") // no more than there are
+			// Every page that is there is in use.
+			for i := 0; ; i++ {
+				junk := bot.Reminder{ID: fmt.Sprint("junk", i), Title: strings.Repeat("x", 3000), State: bot.Draft, Start: now}
+				if _, err := st.AddReminder(context.Background(), junk); err != nil {
+					break
+				}
+			}
+			close(full)
+		}
+		return nil
+	}
+	b.start()
+	<-full
+	early := b.tryAdd(t, "jjjjj", now)
+	if early == nil {
+		t.Error("a reminder was kept on a full disk")
+	}
+	if d, _, err := st.Delivery(t.Context(), r.ID, r.Next); err != nil || d.State != bot.Posting {
+		t.Errorf("delivery on a full disk: %+v, %v", d, err)
+	}
+	limit("1073741823")
+	b.delivered(r, r.Next, bot.Posted)
+	if posts := b.fake.made(); len(posts) != 1 {
+		t.Errorf("posts %v, want one", posts)
+	}
+}
+
+// tryAdd is the error of keeping a reminder.
+func (b *testbed) tryAdd(t *testing.T, id string, due time.Time) error {
+	_, err := b.store.AddReminder(t.Context(), bot.Reminder{ID: id, Platform: "fake", Title: strings.Repeat("y", 3000), State: bot.Active, Start: due, Next: due})
+	return err
+}
+
+// TestDatabaseGone: the database can not be reached for a while, with a post in
+// hand and others coming due.
+func TestDatabaseGone(t *testing.T) {
+	direct := bottest.Postgres(t)
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := newGate(t, u.Host)
+	u.Host = gate.listener.Addr().String()
+	b := newTestbed(t, openStore(t, u.String()), Limit{})
+	now := time.Now()
+	inHand := make(chan struct{})
+	b.fake.after = func(n int, _ string) error {
+		if n == 0 {
+			gate.shut()
+			close(inHand)
+		}
+		return nil
+	}
+	var list []bot.Reminder
+	for i := range 5 {
+		r := b.add(fmt.Sprint("kkkk", i), hourly, now.Add(-time.Hour), now.Add(time.Duration(i)*2*time.Second))
+		if err := b.enqueueNext(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	b.start()
+	<-inHand
+	<-time.After(*goneFor)
+	gate.open()
+	for _, r := range list {
+		b.delivered(r, r.Next, bot.Posted)
+	}
+	if posts := b.fake.made(); len(posts) != len(list) {
+		t.Errorf("posts %v, want %d", posts, len(list))
+	}
+}
+
+var goneFor = flag.Duration("database.gone", 5*time.Second, "how long TestDatabaseGone keeps the database away")
+
+// A gate passes connections on to a server until it is shut.
+type gate struct {
+	listener net.Listener
+	mu       sync.Mutex
+	closed   bool
+	conns    []net.Conn
+}
+
+func newGate(t *testing.T, to string) *gate {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	g := &gate{listener: l}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			g.mu.Lock()
+			out, err := net.Dial("tcp", to)
+			if g.closed || err != nil {
+				in.Close()
+				if err == nil {
+					out.Close()
+				}
+			} else {
+				g.conns = append(g.conns, in, out)
+				for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+					go func() {
+						// It ends when the one or the other is closed.
+						_, _ = io.Copy(pair[0], pair[1])
+						pair[0].Close()
+					}()
+				}
+			}
+			g.mu.Unlock()
+		}
+	}()
+	return g
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for _, c := range g.conns {
+		c.Close()
+	}
+	g.conns = nil
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
+}
+
+// TestClockSetBack: after the clock was set back an hour, what was posted is
+// not posted again, and what is due waits for its time.
+func TestClockSetBack(t *testing.T) {
+	onEach(t, func(t *testing.T, st *store.SQL) {
+		b := newTestbed(t, st, Limit{})
+		now := time.Now()
+		posted := b.add("lllll", hourly, now.Add(-time.Hour), now)
+		b.start()
+		b.delivered(posted, posted.Next, bot.Posted)
+		b.eventually("the next occurrence", func() bool { return b.reminder(posted.ID).Next.After(posted.Next) })
+		next := b.reminder(posted.ID).Next
+		b.stop()
+
+		back := newTestbed(t, st, Limit{})
+		back.now = func() time.Time { return time.Now().Add(-time.Hour) }
+		waiting := back.add("mmmmm", hourly, now.Add(-3*time.Hour), now)
+		due := back.add("nnnnn", hourly, now.Add(-3*time.Hour), now.Add(-time.Hour))
+		// As if the jobs had been there before: River does not look at our clock.
+		again := occurrence{posted.ID, posted.Next.Unix()}
+		early := occurrence{waiting.ID, waiting.Next.Unix()}
+		var many []river.InsertManyParams
+		for _, o := range []occurrence{again, early} {
+			many = append(many, params("fake", o, o.due()))
+		}
+		if _, err := back.insert.InsertMany(t.Context(), many); err != nil {
+			t.Fatal(err)
+		}
+		back.start()
+		back.delivered(due, due.Next, bot.Posted)
+		back.stop()
+		if posts := back.fake.made(); len(posts) != 1 || posts[0].text != "title of nnnnn" {
+			t.Errorf("posts %v, want that of nnnnn alone", posts)
+		}
+		if got := back.reminder(posted.ID).Next; !got.Equal(next) {
+			t.Errorf("the next occurrence is %s, want %s", got, next)
+		}
+		if _, tried, err := st.Delivery(t.Context(), waiting.ID, waiting.Next); tried || err != nil {
+			t.Errorf("an occurrence was tried before its time: %v", err)
 		}
 	})
 }
