@@ -354,10 +354,16 @@ func FuzzParse(f *testing.F) {
 	zone := location(f, "Australia/Lord_Howe")
 	f.Fuzz(func(t *testing.T, text string, at int64) {
 		now := time.Unix(at%4e9, 0)
-		begin := time.Now()
 		s, err := Parse(text, now, zone)
-		if took := time.Since(begin); took > 50*time.Millisecond {
-			t.Errorf("Parse(%q) took %v", text, took)
+		// The best of a few: the machine has other things to do as well.
+		best := time.Hour
+		for n := 0; best > 5*time.Millisecond && n < 20; n++ {
+			begin := time.Now()
+			Parse(text, now, zone)
+			best = min(best, time.Since(begin))
+		}
+		if best > 5*time.Millisecond {
+			t.Errorf("Parse(%q) takes %v, want at most 5 ms", text, best)
 		}
 		if err != nil {
 			var r *bot.Refusal

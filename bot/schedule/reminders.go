@@ -345,7 +345,7 @@ func (r *Reminders) room(ctx context.Context, reminder bot.Reminder) error {
 	switch {
 	case here >= maxInChannel:
 		return &bot.Refusal{Problem: fmt.Sprintf("This channel has %d reminders, and may have no more.", here), Hints: []string{"remind list", "remind delete ID"}}
-	case all >= maxInWorkspace:
+	case all >= maxInWorkspace && reminder.Workspace != "": // without one, the others are other people's
 		return &bot.Refusal{Problem: fmt.Sprintf("This workspace has %d reminders, and may have no more.", all), Hints: []string{"remind list all", "remind delete ID"}}
 	}
 	return nil

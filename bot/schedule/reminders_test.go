@@ -134,7 +134,9 @@ func (composer) Compose(_ context.Context, r bot.Reminder, d bot.Due) (bot.Reply
 	if d.Late() {
 		text += " (late)"
 	}
-	return bot.TextReply(text), nil
+	reply := bot.TextReply(text)
+	reply.Parts[0].Ref = r.Ref
+	return reply, nil
 }
 
 // onEach runs f with a store of each kind.
@@ -147,7 +149,7 @@ func onEach(t *testing.T, f func(t *testing.T, st *store.SQL)) {
 
 func openStore(t testing.TB, address string) *store.SQL {
 	t.Helper()
-	st, err := store.Open(t.Context(), address, store.Options{Serve: true, Create: true, Wait: time.Second})
+	st, err := store.Open(t.Context(), address, store.Options{Serve: true, Create: true, Wait: time.Second, References: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +254,11 @@ func TestPost(t *testing.T) {
 		b := newTestbed(t, st, Limit{})
 		now := time.Now()
 		r := b.add("aaaaa", hourly, now.Add(-time.Hour), now)
+		withRef := r
+		withRef.Ref = "troops"
+		if ok, err := st.UpdateReminder(t.Context(), r, withRef); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
 		b.start()
 		d := b.delivered(r, r.Next, bot.Posted)
 		if posts := b.fake.made(); len(posts) != 1 || posts[0].key != d.Key() || posts[0].text != "title of aaaaa" || posts[0].channel != "c" {
@@ -259,6 +266,9 @@ func TestPost(t *testing.T) {
 		}
 		if want := (bot.MessageRef{Platform: "fake", Channel: "c", ID: "1"}); d.Message != want {
 			t.Errorf("message %+v, want %+v", d.Message, want)
+		}
+		if ref, ok, err := st.ReferenceOf(t.Context(), d.Message); err != nil || !ok || ref.Ref != "troops" {
+			t.Errorf("the post's reference is %+v, %v, %v", ref, ok, err)
 		}
 		b.eventually("the next occurrence", func() bool {
 			next := b.reminder("aaaaa").Next

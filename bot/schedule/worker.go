@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -150,6 +151,7 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	switch {
 	case err == nil:
 		d.State, d.Message = bot.Posted, ref
+		w.remember(ctx, ref, reply)
 		return w.finish(ctx, r, true, d)
 	case refused == nil:
 		w.reminders.log.Warn("a post's outcome is not known yet", "reminder", r.ID, "platform", r.Platform, "error", err)
@@ -168,6 +170,20 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	default:
 		d.State, d.Reason = bot.Skipped, refused.Error()
 		return w.pause(ctx, r, d, refused.Remedy)
+	}
+}
+
+// remember keeps what a post was about, so that a reply to it has something to
+// refer to.
+func (w *worker) remember(ctx context.Context, ref bot.MessageRef, reply bot.Reply) {
+	for _, p := range slices.Backward(reply.Parts) {
+		if p.Ref == "" {
+			continue
+		}
+		if err := w.reminders.store.SaveReference(ctx, bot.Reference{Message: ref, Ref: p.Ref, At: w.reminders.now()}); err != nil {
+			w.reminders.log.Warn("podium could not remember its post", "platform", ref.Platform, "error", err)
+		}
+		return
 	}
 }
 

@@ -81,6 +81,7 @@ func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logg
 			ShardID:       s.Discord.ShardID,
 			ShardCount:    s.Discord.ShardCount,
 			Admins:        s.Reminders.Admins,
+			Reminders:     true,
 			Handler:       h,
 			Seen:          st,
 			References:    st,
