@@ -3,6 +3,7 @@ package bot
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -61,6 +62,10 @@ type Part struct {
 	Source   string   // "Announcement of 7 April 2021, sentence 6: ..."
 	Link     string   // the announcement's address, if it has one
 	Numbered bool     // Choices are readings, shown as a numbered list
+
+	// Times are moments that the answer names in its own zone. Discord shows
+	// them once more in the reader's; Text does not hold them.
+	Times []time.Time
 }
 
 // A Quote is a stretch of the announcement, word for word.

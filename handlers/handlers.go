@@ -92,9 +92,21 @@ func whole(word string) func(bot.Message, []string) bool {
 	return func(_ bot.Message, words []string) bool { return len(words) == 1 && words[0] == word }
 }
 
+// commandWords are the words of text as commands are told by: lower case, and
+// without podium's own name in front.
+func commandWords(text string) []string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return strings.ContainsRune(" \t\r\n.,;:!?/", r)
+	})
+	if len(words) > 1 && words[0] == "podium" {
+		words = words[1:]
+	}
+	return words
+}
+
 // Handle replies to m.
 func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	words := wordsOf(m)
+	words := commandWords(m.Text)
 	for _, k := range h.kinds {
 		if k.takes(m, words) {
 			r, err := k.reply(ctx, m)
@@ -103,17 +115,6 @@ func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error)
 		}
 	}
 	return bot.Reply{}, errors.New("no kind of request takes the message")
-}
-
-// wordsOf are the words of m in lower case, without podium's name before them.
-func wordsOf(m bot.Message) []string {
-	words := strings.FieldsFunc(strings.ToLower(m.Text), func(r rune) bool {
-		return strings.ContainsRune(" \t\r\n.,;:!?/", r)
-	})
-	if len(words) > 1 && words[0] == "podium" {
-		words = words[1:]
-	}
-	return words
 }
 
 // turn is the conversation's last question, if it is remembered. A store that

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"podium/bot"
 	"podium/knowledge"
@@ -47,7 +49,7 @@ func quoteParts(base *knowledge.Base, quotes []knowledge.Quote) []bot.Part {
 	}
 	for _, speaker := range speakers {
 		name, role := base.Speaker(speaker)
-		p := bot.Part{Outcome: bot.Answered, Answer: bot.Quote{Speaker: name, Role: role}.Attribution() + ":", Link: base.URL}
+		p := bot.Part{Outcome: bot.Answered, Answer: upperFirst(bot.Quote{Speaker: name, Role: role}.Attribution()) + ":", Link: base.URL}
 		var ids []string
 		var numbers []int
 		for _, q := range quotes {
@@ -65,6 +67,12 @@ func quoteParts(base *knowledge.Base, quotes []knowledge.Quote) []bot.Part {
 		out = append(out, p)
 	}
 	return out
+}
+
+// upperFirst makes a name that starts with an article fit to start a line.
+func upperFirst(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 // quotesByID returns the quotes of a Ref.

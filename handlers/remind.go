@@ -54,7 +54,7 @@ func Reminds(m bot.Message) bool {
 	if m.Kind == bot.Press {
 		return m.Action.Verb == bot.VerbConfirm || m.Action.Verb == bot.VerbCancel
 	}
-	return takesRemind(m, wordsOf(m))
+	return takesRemind(m, commandWords(m.Text))
 }
 
 // takesRemind takes whatever begins with "remind".

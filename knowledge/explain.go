@@ -55,12 +55,16 @@ func (r Result) Explain() Explanation {
 	}
 	var shares []part
 	for _, c := range q.concepts {
+		if c.function {
+			continue
+		}
 		var p part
 		first, last := q.words[c.first].at, q.words[c.last].at
 		for i := first; i <= last; i++ {
 			p.text = strings.TrimSpace(p.text + " " + string(q.text.token(int(i))))
 		}
 		one := &x.part
+		one.head = q.head
 		one.words, one.concepts = append(one.words[:0], q.words[c.first:c.last+1]...), append(one.concepts[:0], c)
 		features(one, func(id uint64, weight float32) {
 			if row, ok := m.model.rows[id]; ok {

@@ -35,11 +35,13 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 		content, err := readFile(f.sourceFile.text)
 		if err != nil {
 			g.find(f.sourceFile.at, "cannot read the source: %v", err)
-		}
-		if !utf8.Valid(content) {
+		} else if !utf8.Valid(content) {
 			g.find(f.sourceFile.at, "the source is not UTF-8 text")
 		}
-		f.source = located{string(content), f.sourceFile.at}
+		f.source.text = string(content)
+		if err == nil {
+			f.source.at = f.sourceFile.at
+		}
 	}
 	g.b.key = modelKey(text, []byte(f.source.text))
 	sum := sha256.Sum256(append(slices.Clone(text), f.source.text...))

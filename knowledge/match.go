@@ -66,7 +66,7 @@ type matcher struct {
 	countries map[uint64]bool
 	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
 	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
-	plain     string                     // the source as normalised tokens, with blanks around each
+	source    []string                   // the words of the source
 	scratch   sync.Pool
 }
 
@@ -149,7 +149,9 @@ func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) boo
 			kind = classTopic
 		}
 		m.classes = append(m.classes, class{intent: i, kind: kind})
-		add(i, in.Title)
+		if in.Topic {
+			add(i, in.Title)
+		}
 		for j, e := range in.Examples {
 			if keep(i, j) {
 				add(i, e)
@@ -201,9 +203,10 @@ func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) boo
 	var t text
 	for _, s := range b.Sentences {
 		t.read(s)
-		m.plain += " " + t.String()
+		for i := range t.tokens {
+			m.source = append(m.source, string(t.token(i)))
+		}
 	}
-	m.plain += " "
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, len(m.classes)+1)} }
 	return m
 }
@@ -430,7 +433,6 @@ const (
 	talkCover    = 0.5   // and which share of its words smalltalk must know
 	alsoMargin   = 0.35  // a second reading this near is told beside the first
 	nearScore    = -0.85 // below which no topic is nearer than another
-	twinMargin   = 0.25  // two contrasting answers this near are offered
 
 	coverWeight = 0.6
 	scoreWeight = 0.3
@@ -439,6 +441,7 @@ const (
 
 	strangeShare   = 0.01
 	strangePenalty = 0.5
+	pingPenalty    = 1.5
 )
 
 // decide matches one question.
@@ -472,6 +475,9 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	margin := float32(math.Inf(-1))
 	if topic >= 0 {
 		margin = m.margin(q, scores, topic, other)
+		if pings(s) {
+			margin -= pingPenalty
+		}
 	}
 	if margin < acceptMargin && (topic < 0 || scores[other] > scores[topic]) {
 		r.Veto = VetoElse
@@ -497,7 +503,7 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		return r
 	}
 	r.Outcome = Answered
-	if m.twins(&r, q, scores, topic) {
+	if m.twins(&r, q, topic) {
 		return r
 	}
 	r.Premise = m.premise(q, &r)
@@ -507,6 +513,26 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 	}
 	return r
+}
+
+// pings reports whether s calls a whole channel: who does that wants something
+// posted, not answered.
+func pings(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '@':
+			for _, w := range []string{"everyone", "here", "channel"} {
+				if len(s)-i > len(w) && strings.EqualFold(s[i+1:i+1+len(w)], w) {
+					return true
+				}
+			}
+		case '<':
+			if i+1 < len(s) && (s[i+1] == '!' || s[i+1] == '@' && i+2 < len(s) && s[i+2] == '&') {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // margin is by how much q is a question on topic rather than on anything else:
@@ -520,7 +546,7 @@ func (m *matcher) margin(q *question, scores []float32, topic, other int) float3
 
 // twins turns r into a choice of two readings where q is a single word that
 // two contrasting answers know alike, such as "deadline?".
-func (m *matcher) twins(r *Result, q *question, scores []float32, topic int) bool {
+func (m *matcher) twins(r *Result, q *question, topic int) bool {
 	var subject *concept
 	for i := range q.concepts {
 		c := &q.concepts[i]
@@ -541,9 +567,21 @@ func (m *matcher) twins(r *Result, q *question, scores []float32, topic int) boo
 		if a.contrast == nil || a.contrast.Intent == i || !m.vocab[i][word] || !m.vocab[a.contrast.Intent][word] {
 			continue
 		}
-		if scores[topic]-max(scores[i], scores[a.contrast.Intent]) < twinMargin {
+		if i == topic || a.contrast.Intent == topic || m.rests(topic, a) && m.rests(topic, a.contrast) {
 			r.Outcome, r.Answers = Clarify, [2]*Answer{a, a.contrast}
 			return true
+		}
+	}
+	return false
+}
+
+// rests reports whether a topic's answers rest on the sentence that a does.
+func (m *matcher) rests(topic int, a *Answer) bool {
+	for i := range m.base.Intents[topic].Answers {
+		for _, e := range m.base.Intents[topic].Answers[i].Evidence {
+			if len(a.Evidence) > 0 && e.Sentence == a.Evidence[0].Sentence {
+				return true
+			}
 		}
 	}
 	return false
@@ -684,6 +722,37 @@ func (m *matcher) counted(q *question, class int) string {
 	return ""
 }
 
+// holds reports whether the source has t's words in their order, with at most
+// two others between any two: people quote from memory.
+func (m *matcher) holds(t *text) bool {
+	if len(t.tokens) == 0 {
+		return true
+	}
+	for start := range m.source {
+		at := start
+		for i := range t.tokens {
+			found := false
+			for skip := 0; skip <= 2 && at < len(m.source); skip++ {
+				at++
+				if m.source[at-1] == string(t.token(i)) {
+					found = true
+					break
+				}
+				if i == 0 {
+					break
+				}
+			}
+			if !found {
+				break
+			}
+			if i == len(t.tokens)-1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // vocabConcept reports whether class knows what the word at i stands for.
 func (m *matcher) vocabConcept(q *question, class int, i int32) bool {
 	for _, c := range q.concepts {
@@ -694,14 +763,17 @@ func (m *matcher) vocabConcept(q *question, class int, i int32) bool {
 	return false
 }
 
+// blanks are what stands for words left out of a quotation.
+var blanks = strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_")
+
 // foreignQuote returns a quotation of three words or more in s that the source
 // does not hold. Blanks and ellipses may stand for anything.
 func (m *matcher) foreignQuote(s string) string {
-	if strings.IndexByte(s, '"') < 0 && !strings.ContainsAny(s, "“”'") {
+	s = straightQuotes.Replace(s)
+	if strings.IndexByte(s, '"') < 0 && !strings.Contains(s, " '") && !strings.HasPrefix(s, "'") {
 		return ""
 	}
 	var t text
-	s = straightQuotes.Replace(s)
 	for _, mark := range []string{`"`, " '"} {
 		rest := s
 		if mark == " '" {
@@ -720,10 +792,10 @@ func (m *matcher) foreignQuote(s string) string {
 			rest = after[end+1:]
 			words := 0
 			held := true
-			for piece := range strings.FieldsFuncSeq(strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_").Replace(quote), func(r rune) bool { return r == '_' }) {
+			for piece := range strings.FieldsFuncSeq(blanks.Replace(quote), func(r rune) bool { return r == '_' }) {
 				t.read(piece)
 				words += len(t.tokens)
-				held = held && strings.Contains(m.plain, " "+t.String()+" ")
+				held = held && m.holds(&t)
 			}
 			if words >= 3 && !held {
 				return quote

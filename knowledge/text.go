@@ -125,7 +125,7 @@ func markup(s string) int {
 	switch s[0] {
 	case '<':
 		if len(s) > 1 && (s[1] == '/' || s[1] == '!' || s[1] == '@' || s[1] == '#' || s[1] == ':' || isLetter(s[1])) {
-			if n := strings.IndexByte(s, '>'); n > 0 && n < 200 {
+			if n := strings.IndexAny(s[1:], "<>") + 1; n > 0 && n < 200 && s[n] == '>' {
 				return n + 1
 			}
 		}

@@ -103,7 +103,7 @@ func (a *Adapter) commands() []command {
 }
 
 // typed is what a person would have typed to say d.
-func typed(d commandData) string {
+func typed(d interactionData) string {
 	var sub option
 	if len(d.Options) > 0 {
 		sub = d.Options[0]

@@ -2,7 +2,6 @@ package discord_test
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -124,88 +123,18 @@ func (s *harness) connected() {
 // said is what a reader makes of a message. A screen reader reads the buttons
 // behind the text; of Confirm and Cancel it stands there as in Reply.Text.
 func said(m discordtest.Sent) bottest.Said {
-	var b struct {
-		Content    string
-		Embeds     []struct{ Description string }
-		Components []struct {
-			Components []struct {
-				Label string
-				ID    string `json:"custom_id"`
-			}
+	out := bottest.Said{Text: m.Text(), Private: m.Private, Body: m.Body, Where: m, Strings: bottest.JSONStrings(m.Body)}
+	for _, b := range m.Buttons() {
+		action, _ := bot.ParseAction(b.ID)
+		out.Buttons = append(out.Buttons, bot.Button{Label: b.Label, Action: action})
+		if b.Label == bot.LabelConfirm || b.Label == bot.LabelCancel {
+			out.Text += "\n[" + b.Label + "]"
 		}
 	}
-	json.Unmarshal(m.Body, &b)
-	text := []string{plain(b.Content)}
-	for _, e := range b.Embeds {
-		text = append(text, plain(e.Description))
-	}
-	out := bottest.Said{Private: m.Private, Body: m.Body, Where: m, Strings: bottest.JSONStrings(m.Body)}
-	for _, row := range b.Components {
-		for _, c := range row.Components {
-			action, _ := bot.ParseAction(c.ID)
-			out.Buttons = append(out.Buttons, bot.Button{Label: c.Label, Action: action})
-			if c.Label == bot.LabelConfirm || c.Label == bot.LabelCancel {
-				text = append(text, "["+c.Label+"]")
-			}
-		}
-	}
-	out.Text = strings.Join(text, "\n")
 	return out
 }
 
-// plain is markdown as it shows: without the marks of quotes and small print,
-// escapes undone.
-func plain(markdown string) string {
-	lines := strings.Split(markdown, "\n")
-	for i, line := range lines {
-		for _, mark := range []string{"> ", "-# "} {
-			line = strings.TrimPrefix(line, mark)
-		}
-		lines[i] = line
-	}
-	return unescape(strings.Join(lines, "\n"))
-}
-
-// live finds what Discord would turn into a mention, by its rules: an
-// unescaped <@, <# or <id:, or @everyone in one piece.
-func live(text string) string {
-	escaped := false
-	for i, r := range text {
-		rest := text[i:]
-		if !escaped {
-			for _, mark := range []string{"<@", "<#", "<id:", "</"} {
-				if strings.HasPrefix(rest, mark) {
-					return rest
-				}
-			}
-		}
-		if strings.HasPrefix(rest, "@everyone") || strings.HasPrefix(rest, "@here") {
-			return rest
-		}
-		escaped = r == '\\' && !escaped
-	}
-	return ""
-}
-
-func (s *harness) Live(m bottest.Said) string {
-	var b struct {
-		Content string
-		Embeds  []struct{ Description string }
-		Allowed struct {
-			Parse []string
-		} `json:"allowed_mentions"`
-	}
-	if err := json.Unmarshal(m.Body, &b); err != nil {
-		return err.Error()
-	}
-	if b.Allowed.Parse == nil || len(b.Allowed.Parse) > 0 {
-		return "allowed_mentions"
-	}
-	for _, e := range b.Embeds {
-		b.Content += "\n" + e.Description
-	}
-	return live(b.Content)
-}
+func (s *harness) Live(m bottest.Said) string { return m.Where.(discordtest.Sent).Live() }
 
 func (s *harness) Adapter() bot.Adapter { return s.adapter }
 

@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -212,15 +213,25 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// take runs f as a question in hand, or returns false when podium is stopping.
-// A panic in f is logged and ends f alone.
-func (a *Adapter) take(id string, f func(context.Context)) bool {
+// hold counts one more question in hand, for a.hands.Done to count down; false
+// when podium is stopping.
+func (a *Adapter) hold() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stopped {
-		return false
+	if !a.stopped {
+		a.hands.Add(1)
 	}
-	a.hands.Go(func() {
+	return !a.stopped
+}
+
+// take runs f with a question in hand, unless podium is stopping. A panic in f
+// is logged and ends f alone.
+func (a *Adapter) take(id string, f func(context.Context)) {
+	if !a.hold() {
+		return
+	}
+	go func() {
+		defer a.hands.Done()
 		ctx, cancel := context.WithTimeout(a.work, answerTimeout)
 		defer cancel()
 		defer func() {
@@ -229,8 +240,7 @@ func (a *Adapter) take(id string, f func(context.Context)) bool {
 			}
 		}()
 		f(ctx)
-	})
-	return true
+	}()
 }
 
 // answer has the handler answer m, and logs what went wrong.
@@ -290,8 +300,8 @@ func (a *Adapter) event(name string, data json.RawMessage) {
 			a.hear(m)
 		}
 	case "INTERACTION_CREATE":
-		var i interaction
-		if a.decode(name, data, &i) {
+		i := new(interaction)
+		if a.decode(name, data, i) {
 			a.interact(i)
 		}
 	case "GUILD_CREATE", "THREAD_CREATE", "THREAD_UPDATE", "THREAD_LIST_SYNC", "THREAD_DELETE", "GUILD_DELETE":
@@ -302,12 +312,16 @@ func (a *Adapter) event(name string, data json.RawMessage) {
 	}
 }
 
+// decode is false for what is not JSON. A field of another type than podium
+// expects is left empty.
 func (a *Adapter) decode(name string, data []byte, out any) bool {
-	if err := json.Unmarshal(data, out); err != nil {
-		a.log.Warn("discord sent an event that podium does not understand", "event", name, "error", err)
-		return false
+	err := json.Unmarshal(data, out)
+	if err == nil {
+		return true
 	}
-	return true
+	a.log.Warn("discord sent what podium does not understand", "what", name, "error", err)
+	_, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	return ok
 }
 
 // A user is a person, or a bot.

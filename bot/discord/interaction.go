@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -30,7 +31,7 @@ type interaction struct {
 	Application string                    `json:"application_id"`
 	Token       string                    `json:"token"`
 	Type        discordgo.InteractionType `json:"type"`
-	Data        json.RawMessage           `json:"data"`
+	Data        interactionData           `json:"data"`
 	Guild       string                    `json:"guild_id"`
 	ChannelID   string                    `json:"channel_id"`
 	Channel     struct {
@@ -50,26 +51,31 @@ type interaction struct {
 	AppPermissions string `json:"app_permissions"`
 }
 
-// A commandData is the data of a command and of autocomplete.
-type commandData struct {
-	Name    string   `json:"name"`
-	Options []option `json:"options"`
+// An interactionData is what was said: by a command or autocomplete a name and
+// options, by a press the button's id.
+type interactionData struct {
+	Name     string   `json:"name"`
+	Options  []option `json:"options"`
+	CustomID string   `json:"custom_id"`
 }
 
 type option struct {
-	Name    string          `json:"name"`
-	Value   json.RawMessage `json:"value"`
-	Options []option        `json:"options"`
-	Focused bool            `json:"focused"`
+	Name    string   `json:"name"`
+	Value   any      `json:"value"`
+	Options []option `json:"options"`
+	Focused bool     `json:"focused"`
 }
 
-// text is the value as it was typed; ids and numbers are text, too.
+// text is the value as it was typed.
 func (o option) text() string {
-	var s string
-	if json.Unmarshal(o.Value, &s) != nil {
-		s = string(o.Value)
+	switch v := o.Value.(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSpace(v)
+	default:
+		return fmt.Sprint(v)
 	}
-	return strings.TrimSpace(s)
 }
 
 // A response is the first answer to an interaction.
@@ -104,9 +110,8 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid request signature", http.StatusUnauthorized)
 		return
 	}
-	var i interaction
-	if err := json.Unmarshal(body, &i); err != nil {
-		a.log.Warn("discord sent an interaction that podium does not understand", "error", err)
+	i := new(interaction)
+	if !a.decode("interaction", body, i) {
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		return
 	}
@@ -114,31 +119,28 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
-	first, written := make(chan response, 1), make(chan struct{})
-	defer close(written)
 	// Discord delivers over HTTP once, and shows one response whatever
 	// happens: there is nothing to remember.
-	ok := a.take(i.ID, func(ctx context.Context) {
-		defer close(first)
-		a.respond(ctx, i, received, func(r response) error {
-			first <- r
-			<-written // what follows has to arrive later
-			return nil
-		})
-	})
-	if !ok {
+	if !a.hold() {
 		http.Error(w, "podium is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	select {
-	case r, ok := <-first:
-		if !ok {
-			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
-			return
-		}
-		writeJSON(w, r)
-	case <-r.Context().Done():
+	defer a.hands.Done()
+	ctx, cancel := context.WithTimeout(a.work, answerTimeout)
+	first, then, ok := a.respond(ctx, i, received)
+	if !ok {
+		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+	} else {
+		writeJSON(w, first)
 	}
+	if then == nil {
+		cancel()
+		return
+	}
+	a.hands.Go(func() {
+		defer cancel()
+		then()
+	})
 }
 
 // signed reports whether body is Discord's and of now. An old request, even
@@ -167,59 +169,59 @@ func writeJSON(w http.ResponseWriter, v any) {
 }
 
 // interact takes an interaction from the gateway.
-func (a *Adapter) interact(i interaction) {
+func (a *Adapter) interact(i *interaction) {
 	received := time.Now()
 	a.take(i.ID, func(ctx context.Context) {
 		if i.Type != discordgo.InteractionApplicationCommandAutocomplete && !a.first(ctx, "interaction/"+i.ID) {
 			return
 		}
-		a.respond(ctx, i, received, func(r response) error {
-			attempts := new(int)
-			err := a.request(context.WithValue(ctx, repeatable{}, attempts), "POST", discordgo.EndpointInteractionResponse(i.ID, i.Token), r, nil)
-			if c, _ := code(err); c == alreadyAcknowledged && *attempts > 1 {
-				return nil // the first attempt had arrived
-			}
-			if err != nil {
-				a.refused("podium could not respond to an interaction", i.ID, err)
-			}
-			return err
-		})
+		first, then, ok := a.respond(ctx, i, received)
+		if ok && a.acknowledge(ctx, i, first) && then != nil {
+			then()
+		}
 	})
 }
 
-// respond answers i: by first if the answer is ready in time, else first
-// defers it. What nobody understands gets no response.
-func (a *Adapter) respond(ctx context.Context, i interaction, received time.Time, first func(response) error) {
-	m, ok := a.message(i, received)
-	switch {
-	case i.Type == discordgo.InteractionApplicationCommandAutocomplete:
-		first(response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(i)}})
-		return
-	case !ok && i.Type == discordgo.InteractionMessageComponent:
-		a.log.Debug("a button that is not podium's was pressed", "id", i.ID)
-		first(response{Type: discordgo.InteractionResponseDeferredMessageUpdate})
-		return
-	case !ok:
-		a.log.Debug("an interaction of a kind that podium does not know", "id", i.ID, "type", i.Type)
-		return
+// acknowledge sends the first response over REST.
+func (a *Adapter) acknowledge(ctx context.Context, i *interaction, first response) bool {
+	attempts := new(int)
+	err := a.request(context.WithValue(ctx, repeatable{}, attempts), "POST", discordgo.EndpointInteractionResponse(i.ID, i.Token), first, nil)
+	if c, _ := code(err); c == alreadyAcknowledged && *attempts > 1 {
+		return true // the first attempt had arrived
+	}
+	if err != nil {
+		a.refused("podium could not respond to an interaction", i.ID, err)
+	}
+	return err == nil
+}
+
+// respond makes the first response to i: the answer if it is ready in time,
+// else a deferral. then, unless it is nil, sends the rest once the first has
+// been sent. ok is false for what nobody understands.
+func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Time) (first response, then func(), ok bool) {
+	if i.Type == discordgo.InteractionApplicationCommandAutocomplete {
+		return response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(i)}}, nil, true
+	}
+	m, ok := i.message(received)
+	if !ok {
+		a.log.Debug("an interaction that is not podium's", "id", i.ID, "type", i.Type)
+		return response{Type: discordgo.InteractionResponseDeferredMessageUpdate}, nil, i.Type == discordgo.InteractionMessageComponent
 	}
 	ready := make(chan bot.Reply, 1)
-	go func() { ready <- a.answer(withPermissions(ctx, i), m) }()
+	go func() { ready <- a.answer(context.WithValue(ctx, interactionKey{}, i), m) }()
 	timer := time.NewTimer(firstResponse - time.Since(received))
 	defer timer.Stop()
 	select {
 	case r := <-ready:
-		pages := render(r)
-		flags := visibility(m, r)
+		pages, flags := render(r), visibility(m, r)
 		pages[0].Flags = flags
-		if first(response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}) == nil {
-			a.follow(ctx, i, pages[1:], flags)
+		if len(pages) > 1 {
+			then = func() { a.follow(ctx, i, pages[1:], flags) }
 		}
+		return response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}, then, true
 	case <-timer.C:
-		if first(deferral(m)) != nil {
-			<-ready
-			return
-		}
+	}
+	return deferral(m), func() {
 		r := <-ready
 		pages, flags := render(r), visibility(m, r)
 		if m.Kind == bot.Command {
@@ -229,7 +231,7 @@ func (a *Adapter) respond(ctx context.Context, i interaction, received time.Time
 			pages = pages[1:]
 		}
 		a.follow(ctx, i, pages, flags)
-	}
+	}, true
 }
 
 // deferral tells Discord to wait. Who may see a deferred answer is settled
@@ -252,7 +254,7 @@ func visibility(m bot.Message, r bot.Reply) int {
 }
 
 // follow sends pages after the first response.
-func (a *Adapter) follow(ctx context.Context, i interaction, pages []message, flags int) {
+func (a *Adapter) follow(ctx context.Context, i *interaction, pages []message, flags int) {
 	for _, page := range pages {
 		page.Flags = flags
 		if !a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page) {
@@ -264,7 +266,7 @@ func (a *Adapter) follow(ctx context.Context, i interaction, pages []message, fl
 // deliver sends what comes after the first response to i. Discord knows the
 // token only once it has worked through that response, which over HTTP is a
 // moment after it was written.
-func (a *Adapter) deliver(ctx context.Context, i interaction, method, path string, page message) bool {
+func (a *Adapter) deliver(ctx context.Context, i *interaction, method, path string, page message) bool {
 	const unknownWebhook = 10015
 	err := a.request(ctx, method, path, page, nil)
 	for pause := 100 * time.Millisecond; pause < 4*time.Second; pause *= 2 {
@@ -280,7 +282,7 @@ func (a *Adapter) deliver(ctx context.Context, i interaction, method, path strin
 }
 
 // message is what the person said by i; false if it is nothing of podium's.
-func (a *Adapter) message(i interaction, received time.Time) (bot.Message, bool) {
+func (i *interaction) message(received time.Time) (bot.Message, bool) {
 	m := bot.Message{
 		Platform:  bot.Discord,
 		Workspace: i.Guild,
@@ -298,24 +300,14 @@ func (a *Adapter) message(i interaction, received time.Time) (bot.Message, bool)
 	}
 	switch i.Type {
 	case discordgo.InteractionApplicationCommand:
-		var d commandData
-		if !a.decode("command", i.Data, &d) {
-			return m, false
-		}
-		m.Kind, m.Private, m.Text = bot.Command, true, typed(d)
+		m.Kind, m.Private, m.Text = bot.Command, true, typed(i.Data)
 		return m, true
 	case discordgo.InteractionMessageComponent:
-		var d struct {
-			CustomID string `json:"custom_id"`
-		}
-		if !a.decode("press", i.Data, &d) {
-			return m, false
-		}
 		m.Kind, m.Private = bot.Press, i.Message.Flags&ephemeral != 0
 		if i.Message.ID != "" {
 			m.ID = i.Message.ID // what is pressed and voted on
 		}
-		action, ok := bot.ParseAction(d.CustomID)
+		action, ok := bot.ParseAction(i.Data.CustomID)
 		m.Action = action
 		return m, ok
 	}
@@ -327,7 +319,7 @@ func isThread(t discordgo.ChannelType) bool {
 }
 
 // complete answers autocomplete, a panic with nothing.
-func (a *Adapter) complete(i interaction) (list []choice) {
+func (a *Adapter) complete(i *interaction) (list []choice) {
 	list = []choice{}
 	defer func() {
 		if p := recover(); p != nil {
@@ -335,12 +327,8 @@ func (a *Adapter) complete(i interaction) (list []choice) {
 			list = []choice{}
 		}
 	}()
-	var d commandData
-	if a.o.Completer == nil || !a.decode("autocomplete", i.Data, &d) {
-		return list
-	}
-	o, ok := focused(d.Options)
-	if !ok {
+	o, ok := focused(i.Data.Options)
+	if !ok || a.o.Completer == nil {
 		return list
 	}
 	const most, longest = 25, 100
@@ -372,20 +360,21 @@ func focused(options []option) (option, bool) {
 	return option{}, false
 }
 
-// permissions are what Discord says, in an interaction, of the channel that it
-// came from: what the person and what podium may do there.
-type permissions struct {
-	channel, user string
-	member, app   int64
-}
+// interactionKey is the key of the *interaction in the context of its handler.
+type interactionKey struct{}
 
-type permissionsKey struct{}
-
-func withPermissions(ctx context.Context, i interaction) context.Context {
+// said returns what Discord says, in the interaction that ctx belongs to, of
+// what its author and podium may do in channel. ok is false in other contexts,
+// of other channels and in direct messages.
+func said(ctx context.Context, channel string) (user string, member, app int64, ok bool) {
+	i, ok := ctx.Value(interactionKey{}).(*interaction)
+	if !ok || i.ChannelID != channel {
+		return "", 0, 0, false
+	}
 	member, err := strconv.ParseInt(i.Member.Permissions, 10, 64)
 	if err != nil {
-		return ctx // a direct message
+		return "", 0, 0, false
 	}
-	app, _ := strconv.ParseInt(i.AppPermissions, 10, 64)
-	return context.WithValue(ctx, permissionsKey{}, permissions{i.ChannelID, i.Member.User.ID, member, app})
+	app, err = strconv.ParseInt(i.AppPermissions, 10, 64)
+	return i.Member.User.ID, member, app, err == nil
 }

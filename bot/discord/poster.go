@@ -126,8 +126,8 @@ func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a >
 
 // CanPost tells whether podium may post in channel.
 func (a *Adapter) CanPost(ctx context.Context, channel string) error {
-	if p, ok := ctx.Value(permissionsKey{}).(permissions); ok && p.channel == channel && p.app != 0 {
-		return mayPost(p.app)
+	if _, _, allowed, ok := said(ctx, channel); ok {
+		return mayPost(allowed)
 	}
 	self, err := a.selfID(ctx)
 	if err != nil {
@@ -167,8 +167,8 @@ func (a *Adapter) MaySchedule(ctx context.Context, m bot.Message, channel string
 	if m.Workspace == "" {
 		return channel == m.Channel, nil
 	}
-	if p, ok := ctx.Value(permissionsKey{}).(permissions); ok && p.channel == channel && p.user == m.User.ID {
-		return manages(p.member), nil
+	if user, allowed, _, ok := said(ctx, channel); ok && user == m.User.ID {
+		return manages(allowed), nil
 	}
 	c, err := a.session.Channel(channel, discordgo.WithContext(ctx))
 	if err != nil {

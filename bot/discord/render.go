@@ -30,14 +30,28 @@ const ephemeral = int(discordgo.MessageFlagsEphemeral)
 // endpoint. Its fields are present even when empty, so that an edit clears
 // what was there before.
 type message struct {
-	Content         string                       `json:"content"`
-	Embeds          []discordgo.MessageEmbed     `json:"embeds"`
-	Components      []discordgo.MessageComponent `json:"components"`
-	AllowedMentions mentions                     `json:"allowed_mentions"`
-	Flags           int                          `json:"flags,omitempty"`
-	Reference       *discordgo.MessageReference  `json:"message_reference,omitempty"`
-	Nonce           string                       `json:"nonce,omitempty"`
-	EnforceNonce    bool                         `json:"enforce_nonce,omitempty"`
+	Content         string                      `json:"content"`
+	Embeds          []discordgo.MessageEmbed    `json:"embeds"`
+	Components      []row                       `json:"components"`
+	AllowedMentions mentions                    `json:"allowed_mentions"`
+	Flags           int                         `json:"flags,omitempty"`
+	Reference       *discordgo.MessageReference `json:"message_reference,omitempty"`
+	Nonce           string                      `json:"nonce,omitempty"`
+	EnforceNonce    bool                        `json:"enforce_nonce,omitempty"`
+}
+
+// A row holds up to five buttons. The types are not discordgo's, whose
+// encoding takes a multiple of the time of all the rest of an answer.
+type row struct {
+	Type    discordgo.ComponentType `json:"type"`
+	Buttons []button                `json:"components"`
+}
+
+type button struct {
+	Type  discordgo.ComponentType `json:"type"`
+	Label string                  `json:"label"`
+	Style discordgo.ButtonStyle   `json:"style"`
+	ID    string                  `json:"custom_id"`
 }
 
 // mentions allows none: {"parse":[]} means nobody is pinged, whatever the
@@ -58,7 +72,7 @@ func render(r bot.Reply) []message {
 	}
 	pages := make([]message, 0, 1)
 	for content != "" || evidence != "" {
-		m := message{Embeds: []discordgo.MessageEmbed{}, Components: []discordgo.MessageComponent{}}
+		m := message{Embeds: []discordgo.MessageEmbed{}, Components: []row{}}
 		m.Content, content = cut(content, maxContent)
 		below := &content
 		if content == "" {
@@ -88,14 +102,14 @@ func layout(r bot.Reply) (content, evidence string) {
 	if len(r.Parts) == 1 {
 		p := r.Parts[0]
 		if len(p.Quotes) > 0 || p.Source != "" {
-			return markdown(p.Answer), rest(p)
+			return answer(p), rest(p)
 		}
 	}
 	// Several answers would be torn from what they rest on if all of that
 	// stood below in one embed: each part stays in one piece.
 	var parts []string
 	for i, p := range r.Parts {
-		text := markdown(p.Answer)
+		text := answer(p)
 		if len(r.Parts) > 1 {
 			text = strconv.Itoa(i+1) + ". " + text
 		}
@@ -105,6 +119,19 @@ func layout(r bot.Reply) (content, evidence string) {
 		parts = append(parts, strings.Trim(text, "\n"))
 	}
 	return strings.Join(parts, "\n\n"), ""
+}
+
+// answer is the part's answer, with its times in the reader's own zone.
+func answer(p bot.Part) string {
+	text := markdown(p.Answer)
+	if len(p.Times) == 0 {
+		return text
+	}
+	times := make([]string, len(p.Times))
+	for i, t := range p.Times {
+		times[i] = "<t:" + strconv.FormatInt(t.Unix(), 10) + ":F>"
+	}
+	return text + "\n-# " + strings.Join(times, " · ")
 }
 
 // rest is the part below its answer, in the order of bot.Part's Text.
@@ -178,6 +205,9 @@ func markdown(s string) string {
 // empty, else between words, else between characters.
 func cut(s string, n int) (head, tail string) {
 	s = strings.TrimLeftFunc(s, unicode.IsSpace)
+	if len(s) <= n {
+		return s, "" // bytes are never fewer than units
+	}
 	units, sentence, word, char := 0, 0, 0, 0
 	var before rune
 	escaped := false // by an odd number of backslashes
@@ -218,26 +248,23 @@ func lastLetter(s string) rune {
 // rows lays out the buttons: the choices, then podium's own. Podium's own all
 // find room; choices beyond Discord's limits are left out, they stand in the
 // text too.
-func rows(r bot.Reply) []discordgo.MessageComponent {
-	seen := map[string]bool{}
-	chunk := func(all []bot.Button, room int) []discordgo.MessageComponent {
-		list := []discordgo.MessageComponent{}
-		var row discordgo.ActionsRow
+func rows(r bot.Reply) []row {
+	seen := make(map[string]bool)
+	chunk := func(all []bot.Button, room int) []row {
+		list := make([]row, 0, room)
 		for _, b := range all {
 			id := b.Action.String()
 			label := short(bot.Printable(b.Label), maxLabel)
-			if len(id) > bot.MaxAction || seen[id] || strings.TrimSpace(label) == "" || len(list) == room {
+			space := len(list) > 0 && len(list[len(list)-1].Buttons) < maxInRow
+			if len(id) > bot.MaxAction || seen[id] || label == "" || !space && len(list) == room {
 				continue // Discord refuses a message with two equal ids
 			}
 			seen[id] = true
-			row.Components = append(row.Components, discordgo.Button{Label: label, Style: style(b.Action.Verb), CustomID: id})
-			if len(row.Components) == maxInRow {
-				list = append(list, row)
-				row = discordgo.ActionsRow{}
+			if !space {
+				list = append(list, row{Type: discordgo.ActionsRowComponent})
 			}
-		}
-		if len(row.Components) > 0 {
-			list = append(list, row)
+			last := &list[len(list)-1]
+			last.Buttons = append(last.Buttons, button{discordgo.ButtonComponent, label, style(b.Action.Verb), id})
 		}
 		return list
 	}
@@ -264,7 +291,7 @@ func style(verb string) discordgo.ButtonStyle {
 // short is s, cut to at most n UTF-16 units.
 func short(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if utf16Len(s) <= n {
+	if len(s) <= n || utf16Len(s) <= n {
 		return s
 	}
 	units := 0

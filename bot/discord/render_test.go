@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"podium/bot"
@@ -88,6 +89,22 @@ Not to be mixed up with Afghanistan: the 2,500 troops remaining there are a diff
 	}
 }
 
+// TestTimes sees that Discord shows times in the reader's own zone.
+func TestTimes(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
+	r := bot.TextReply("Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.")
+	r.Parts[0].Times = []time.Time{at, at.AddDate(0, 0, 1)}
+	var m struct{ Content string }
+	decode(t, []byte(body(t, discord.Render(r)[0])), &m)
+	want := "Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.\n-# <t:1795420800:F> · <t:1795507200:F>"
+	if m.Content != want {
+		t.Errorf("content = %q, want %q", m.Content, want)
+	}
+	if strings.Contains(r.Text(), "<t:") {
+		t.Errorf("Text() = %q", r.Text())
+	}
+}
+
 // TestLimits lays out what no sensible knowledge file holds.
 func TestLimits(t *testing.T) {
 	huge := strings.Repeat("x*", 30_000)
@@ -141,7 +158,7 @@ func FuzzMarkdown(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := discord.Markdown(s)
-		if l := live(got); l != "" {
+		if l := discordtest.Live(got); l != "" {
 			t.Errorf("markdown(%q) = %q is live at %q", s, got, l)
 		}
 		for _, line := range strings.Split(got, "\n") {
@@ -164,7 +181,7 @@ func FuzzMarkdown(f *testing.F) {
 			t.Errorf("markdown(%q) = %q escapes what comes behind it", s, got)
 		}
 		want := strings.ReplaceAll(bot.Printable(s), "\u200b", "")
-		if shown := unescape(got); shown != want {
+		if shown := discordtest.Unescape(got); shown != want {
 			t.Errorf("markdown(%q) shows as %q, want %q", s, shown, want)
 		}
 		for _, n := range []int{1, 7, 40} {
@@ -177,23 +194,6 @@ func FuzzMarkdown(f *testing.F) {
 			}
 		}
 	})
-}
-
-// unescape undoes backslashes alone.
-func unescape(s string) string {
-	var b strings.Builder
-	escaped := false
-	for _, r := range s {
-		if r == '\\' && !escaped {
-			escaped = true
-			continue
-		}
-		escaped = false
-		if r != '\u200b' {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // bare is s without white space.

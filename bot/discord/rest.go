@@ -280,7 +280,7 @@ var refusals = map[int]struct {
 }{
 	10003:               {bot.ChannelGone, "The channel is gone. Choose another one."},
 	10004:               {bot.ChannelGone, "podium is no longer in this server. Invite it again."},
-	50001:               {bot.NoAccess, "Let podium see the channel: allow it View Channel there."},
+	50001:               {bot.NoAccess, "Let podium see the channel: allow it View Channels there."},
 	50013:               {bot.NoAccess, "Allow podium Send Messages, Embed Links and Read Message History in the channel."},
 	50007:               {bot.NoAccess, "The person does not take direct messages from this server. They can use /podium ask instead."},
 	50083:               {bot.NoAccess, "The thread is archived. Reopen it."},

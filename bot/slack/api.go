@@ -181,6 +181,7 @@ func (a *Adapter) whisper(ctx context.Context, channel, user, thread string, mes
 type response struct {
 	Type            string        `json:"response_type"`
 	ReplaceOriginal bool          `json:"replace_original"`
+	Thread          string        `json:"thread_ts,omitempty"`
 	Text            string        `json:"text"`
 	Blocks          []slack.Block `json:"blocks,omitempty"`
 	UnfurlLinks     bool          `json:"unfurl_links"`
@@ -202,13 +203,13 @@ func (e *statusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("response_url answered %d %s", e.status, e.code))
 }
 
-// respond sends messages to a response URL.
-func (a *Adapter) respond(ctx context.Context, address, kind string, messages []outgoing) error {
+// respond sends messages to a response URL, into thread if there is one.
+func (a *Adapter) respond(ctx context.Context, address, kind, thread string, messages []outgoing) error {
 	if err := a.mayCall(address); err != nil {
 		return err
 	}
 	for _, m := range messages {
-		body, err := json.Marshal(response{Type: kind, Text: m.text, Blocks: m.blocks})
+		body, err := json.Marshal(response{Type: kind, Thread: thread, Text: m.text, Blocks: m.blocks})
 		if err != nil {
 			return err
 		}

@@ -36,10 +36,41 @@ type outgoing struct {
 	blocks []slack.Block
 }
 
+// A block is a block of Block Kit, in as far as podium uses it. The SDK's own blocks take several times as long to encode.
+type block struct {
+	Type     string    `json:"type"`
+	Text     *object   `json:"text,omitempty"`     // of a section
+	Elements []element `json:"elements,omitempty"` // of actions and contexts
+}
+
+func (b *block) BlockType() slack.MessageBlockType { return slack.MessageBlockType(b.Type) }
+func (b *block) ID() string                        { return "" }
+
+// An object is a text object.
+type object struct {
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	Verbatim bool   `json:"verbatim,omitempty"`
+}
+
+// mrkdwn is a text object that Slack takes as it stands: without Verbatim it would look for mentions and channel names
+// in plain words.
+func mrkdwn(text string) *object { return &object{Type: "mrkdwn", Text: text, Verbatim: true} }
+
+// An element is a button of an actions block, or a text of a context block.
+type element struct {
+	Type     string `json:"type"`
+	Text     any    `json:"text"` // *object of a button, string of a text
+	Verbatim bool   `json:"verbatim,omitempty"`
+	ActionID string `json:"action_id,omitempty"`
+	Value    string `json:"value,omitempty"`
+	Style    string `json:"style,omitempty"`
+}
+
 // A line is one field of a Reply as a line of its plain text, with the blocks' layout.
 type line struct {
 	layout  layout
-	text    string       // plain
+	text    string       // plain and printable
 	escaped string       // text as it is sent
 	choices []bot.Button // of a choices line
 	readAs  string       // of a choices line: the text above its buttons
@@ -104,15 +135,15 @@ func lines(r bot.Reply) []line {
 	if len(asks) > 0 {
 		all = append(all, line{layout: unseen, text: strings.Join(asks, " ")})
 	}
-	for i := range all {
-		all[i].escaped = escape(all[i].text)
+	for i, l := range all {
+		all[i] = l.with(bot.Printable(l.text))
 	}
 	return all
 }
 
-// with is l with another text.
+// with is l with another text, which is printable.
 func (l line) with(text string) line {
-	l.text, l.escaped = text, escape(text)
+	l.text, l.escaped = text, escaper.Replace(text)
 	return l
 }
 
@@ -180,7 +211,7 @@ func fit(all []line, room int) []line {
 				// A list of readings or topics is halved between two of them.
 				half := len(l.choices) / 2
 				head := line{layout: choices, choices: l.choices[:half], readAs: l.readAs}
-				at := strings.Index(l.text, l.choices[half].Label)
+				at := strings.Index(l.text, bot.Printable(l.choices[half].Label))
 				if at < 0 {
 					break
 				}
@@ -215,17 +246,21 @@ func (l line) cost() (size, blocks int) {
 	return size, blocks
 }
 
-// cut splits text before the escaped head exceeds limit bytes: behind a sentence, else, unless sentence is required,
+// cut splits printable text before the escaped head exceeds limit bytes: behind a sentence, else, unless sentence is required,
 // behind a word, else anywhere between two characters.
 func cut(text string, limit int, sentence bool) (head, rest string) {
 	size, word, stop, end := 0, 0, 0, len(text)
 	for i, r := range text {
-		size += len(escape(string(r)))
+		switch size += utf8.RuneLen(r); r {
+		case '&':
+			size += len("&amp;") - 1
+		case '<', '>':
+			size += len("&lt;") - 1
+		}
 		if size > limit {
 			end = i
 			break
 		}
-		next := text[i+utf8.RuneLen(r):]
 		switch {
 		case r == '\n':
 			stop = i + 1
@@ -234,8 +269,6 @@ func cut(text string, limit int, sentence bool) (head, rest string) {
 			if before := strings.TrimRight(text[:i], `"'”’)]`); before != "" && strings.ContainsRune(".!?…", rune(before[len(before)-1])) {
 				stop = i + 1
 			}
-		case next == "":
-			stop = len(text)
 		}
 	}
 	switch {
@@ -299,7 +332,7 @@ func sections(text string) []slack.Block {
 	for text != "" {
 		var head string
 		head, text = cutEscaped(text)
-		all = append(all, slack.NewSectionBlock(mrkdwn(head), nil, nil))
+		all = append(all, &block{Type: "section", Text: mrkdwn(head)})
 	}
 	return all
 }
@@ -314,34 +347,28 @@ func cutEscaped(text string) (head, rest string) {
 }
 
 func contextBlock(text string) slack.Block {
-	return slack.NewContextBlock("", mrkdwn(text))
-}
-
-// mrkdwn is a text object that Slack takes as it stands: without Verbatim it would look for mentions and channel names
-// in plain words.
-func mrkdwn(text string) *slack.TextBlockObject {
-	return &slack.TextBlockObject{Type: slack.MarkdownType, Text: text, Verbatim: true}
+	return &block{Type: "context", Elements: []element{{Type: "mrkdwn", Text: text, Verbatim: true}}}
 }
 
 // rows is buttons as actions blocks.
 func rows(buttons []bot.Button) []slack.Block {
 	var all []slack.Block
-	var row []slack.BlockElement
+	var row []element
 	for _, b := range buttons {
 		text := label(b.Label)
 		if text == "" {
 			continue
 		}
-		e := slack.NewButtonBlockElement("", b.Action.String(), slack.NewTextBlockObject(slack.PlainTextType, text, false, false))
+		e := element{Type: "button", Text: &object{Type: "plain_text", Text: text}, Value: b.Action.String()}
 		if b.Action.Verb == bot.VerbConfirm {
-			e.Style = slack.StylePrimary
+			e.Style = "primary"
 		}
 		if row = append(row, e); len(row) == rowLimit {
-			all, row = append(all, slack.NewActionBlock("", row...)), nil
+			all, row = append(all, &block{Type: "actions", Elements: row}), nil
 		}
 	}
 	if len(row) > 0 {
-		all = append(all, slack.NewActionBlock("", row...))
+		all = append(all, &block{Type: "actions", Elements: row})
 	}
 	return all
 }
@@ -350,9 +377,9 @@ func rows(buttons []bot.Button) []slack.Block {
 func number(blocks []slack.Block) {
 	n := 0
 	for _, b := range blocks {
-		if row, ok := b.(*slack.ActionBlock); ok {
-			for _, e := range row.Elements.ElementSet {
-				e.(*slack.ButtonBlockElement).ActionID = "podium-" + strconv.Itoa(n)
+		for i, e := range b.(*block).Elements {
+			if e.Type == "button" {
+				b.(*block).Elements[i].ActionID = "podium-" + strconv.Itoa(n)
 				n++
 			}
 		}
@@ -380,11 +407,12 @@ func anchor(link string) string {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return ""
 	}
-	return strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "&", "&amp;").Replace(u.String())
+	return linker.Replace(u.String())
 }
 
 var (
 	escaper   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	linker    = strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "&", "&amp;")
 	unescaper = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
 )
 

@@ -339,7 +339,7 @@ func TestPresses(t *testing.T) {
 			handedAs bool // Message.Private
 		}{
 			{"topic, public", w.Pressed(public, slacktest.Person, "topic:goal"), "chat.postMessage", slacktest.General, public.Thread, false, false},
-			{"why, public", w.Pressed(public, slacktest.Person, "why:goal"), "response_url", slacktest.General, "", true, false},
+			{"why, public", w.Pressed(public, slacktest.Person, "why:goal"), "response_url", slacktest.General, public.Thread, true, false},
 			{"topic, private", w.Pressed(private, slacktest.Person, "topic:goal"), "response_url", slacktest.General, "", true, true},
 			{"share", w.Pressed(private, slacktest.Person, "share:goal"), "chat.postMessage", slacktest.General, "", false, true},
 			{"share where podium is no member", w.Pressed(elsewhere, slacktest.Person, "share:goal"), "response_url", slacktest.Foreign, "", false, true},

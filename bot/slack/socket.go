@@ -143,9 +143,9 @@ func (a *Adapter) dial(ctx context.Context) (*connection, error) {
 	if err != nil {
 		// The address holds a ticket; the error of a dial does not.
 		if res != nil {
-			return nil, fmt.Errorf("Socket Mode: %w (%s)", err, res.Status)
+			return nil, fmt.Errorf("connecting over Socket Mode: %w (%s)", err, res.Status)
 		}
-		return nil, fmt.Errorf("Socket Mode: %w", err)
+		return nil, fmt.Errorf("connecting over Socket Mode: %w", err)
 	}
 	ws.SetReadLimit(frameLimit)
 	return &connection{ws: ws}, nil

@@ -18,6 +18,10 @@ import (
 const (
 	maxBehind = 10_000 // writes that wait; some minutes of a busy workspace
 	batchSize = 500    // writes in one transaction
+
+	// gather is how long a write waits for others: a transaction of many costs
+	// hardly more than one of one, and nobody waits for either.
+	gather = 20 * time.Millisecond
 )
 
 var (
@@ -42,6 +46,7 @@ type behind struct {
 	refs   map[bot.MessageRef]latest[bot.Reference]
 	closed bool
 	wake   chan struct{} // holds a token while there is something to write
+	hurry  chan struct{} // closed when drain begins
 	empty  chan struct{} // closed once the queue is empty after drain began
 }
 
@@ -55,6 +60,7 @@ func (b *behind) start() {
 	b.turns = make(map[string]latest[bot.Turn])
 	b.refs = make(map[bot.MessageRef]latest[bot.Reference])
 	b.wake = make(chan struct{}, 1)
+	b.hurry = make(chan struct{})
 	b.empty = make(chan struct{})
 }
 
@@ -118,6 +124,7 @@ func (b *behind) drain(ctx context.Context) int {
 	b.mu.Lock()
 	if !b.closed {
 		b.closed = true
+		close(b.hurry)
 		if len(b.queue) == 0 {
 			close(b.empty)
 		}
@@ -139,6 +146,12 @@ func (s *SQL) writeBehind(ctx context.Context) {
 	for {
 		select {
 		case <-s.behind.wake:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(gather):
+		case <-s.behind.hurry:
 		case <-ctx.Done():
 			return
 		}

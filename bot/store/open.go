@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -58,7 +59,8 @@ type Options struct {
 // SQL is a store in SQLite or PostgreSQL. Its methods are safe for concurrent
 // use.
 type SQL struct {
-	read, write *sql.DB // of PostgreSQL, the same
+	read, write *sql.DB                  // of PostgreSQL, the same
+	turn        atomic.Pointer[sql.Stmt] // of SQLite: Turn's query, once it is prepared
 	pool        *pgxpool.Pool
 	path        string // of the SQLite file; empty: PostgreSQL
 	lock        *flock.Flock

@@ -59,8 +59,7 @@ func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, er
 	t := waiting.value
 	if !found {
 		var at int64
-		err := s.read.QueryRowContext(ctx, `SELECT question, context, ref, at FROM turns WHERE conversation = $1`, conversation).
-			Scan(&t.Question, &t.Context, &t.Ref, &at)
+		err := s.readTurn(ctx, conversation).Scan(&t.Question, &t.Context, &t.Ref, &at)
 		if err != nil {
 			return bot.Turn{}, false, s.noRows(err)
 		}
@@ -70,6 +69,25 @@ func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, er
 		return bot.Turn{}, false, nil
 	}
 	return t, true, nil
+}
+
+// readTurn runs Turn's query. Every question asks it, and in SQLite preparing
+// it takes several times as long as running it; pgx keeps it prepared by
+// itself.
+func (s *SQL) readTurn(ctx context.Context, conversation string) *sql.Row {
+	const query = `SELECT question, context, ref, at FROM turns WHERE conversation = $1`
+	prepared := s.turn.Load()
+	if prepared == nil && s.pool == nil {
+		var err error
+		if prepared, err = s.read.PrepareContext(ctx, query); err == nil && !s.turn.CompareAndSwap(nil, prepared) {
+			prepared.Close()
+			prepared = s.turn.Load()
+		}
+	}
+	if prepared == nil {
+		return s.read.QueryRowContext(ctx, query, conversation)
+	}
+	return prepared.QueryRowContext(ctx, conversation)
 }
 
 // SetTurn replaces the last question of a conversation, unless t is older.

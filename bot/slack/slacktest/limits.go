@@ -55,7 +55,7 @@ func checkBlocks(blocks []Block, most int) error {
 		case n > limit:
 			return fmt.Errorf("a text of %d characters: %.40q", n, t.Text)
 		case t.Type == "mrkdwn" && !t.Verbatim:
-			return fmt.Errorf("Slack would look for mentions in %.40q", t.Text)
+			return fmt.Errorf("mentions would be looked for in %.40q", t.Text)
 		case live != "":
 			return fmt.Errorf("a block pings: %s", live)
 		}

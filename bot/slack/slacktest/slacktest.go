@@ -566,6 +566,7 @@ func (s *Server) serveResponse(w http.ResponseWriter, r *http.Request) {
 func (s *Server) respond(method, channel, user string, body []byte) (code string) {
 	var in struct {
 		Type   string          `json:"response_type"`
+		Thread string          `json:"thread_ts"`
 		Text   string          `json:"text"`
 		Blocks json.RawMessage `json:"blocks"`
 		Links  *bool           `json:"unfurl_links"`
@@ -581,7 +582,7 @@ func (s *Server) respond(method, channel, user string, body []byte) (code string
 	if len(in.Blocks) == 0 {
 		in.Blocks = json.RawMessage("[]")
 	}
-	return s.say(&Message{Method: method, Channel: channel, User: user, Text: in.Text, Type: in.Type}, in.Blocks)
+	return s.say(&Message{Method: method, Channel: channel, User: user, Thread: in.Thread, Text: in.Text, Type: in.Type}, in.Blocks)
 }
 
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,437 @@
+package slack
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"podium/bot"
+)
+
+// answer asks the handler.
+func (a *Adapter) answer(ctx context.Context, m bot.Message) bot.Reply {
+	m.Platform, m.Received = bot.Slack, time.Now()
+	r, err := bot.Answer(ctx, a.handler, m)
+	if err != nil {
+		a.log.Error("a question could not be answered", "kind", m.Kind.String(), "error", err)
+	}
+	return r
+}
+
+// ref names the answer of a reply's last part.
+func ref(r bot.Reply) string {
+	if len(r.Parts) == 0 {
+		return ""
+	}
+	return r.Parts[len(r.Parts)-1].Ref
+}
+
+// A command is a slash command, in a form or as JSON.
+type command struct {
+	Command     string `json:"command"`
+	Text        string `json:"text"`
+	Team        string `json:"team_id"`
+	Channel     string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	User        string `json:"user_id"`
+	UserName    string `json:"user_name"`
+	ResponseURL string `json:"response_url"`
+	Trigger     string `json:"trigger_id"`
+}
+
+// command answers a slash command. What is ready within a second is returned
+// for the acknowledgement, the rest goes to the response URL. acked must be
+// called: did the acknowledgement carry the message? ok is false while podium
+// is stopping.
+func (a *Adapter) command(gone <-chan struct{}, c command) (now *outgoing, acked func(carried bool), ok bool) {
+	acked = func(bool) {}
+	if c.Command != "/podium" {
+		a.ignore("command " + c.Command)
+		return nil, acked, true
+	}
+	m := bot.Message{
+		Workspace: c.Team,
+		Channel:   c.Channel,
+		ID:        c.Trigger,
+		User:      bot.User{ID: c.User, Name: c.UserName},
+		Kind:      bot.Command,
+		Private:   true,
+		Text:      plain(c.Text, a.me("")),
+	}
+	// Of what is no public channel, Slack tells a word that is not its name.
+	if c.ChannelName != "directmessage" && c.ChannelName != "privategroup" && !strings.HasPrefix(c.ChannelName, "mpdm-") {
+		m.ChannelName = c.ChannelName
+	}
+	ready, late, carried := make(chan []outgoing), make(chan struct{}), make(chan bool, 1)
+	ok = a.take(func(ctx context.Context) {
+		r := a.answer(ctx, m)
+		messages := render(r, privateLimit, "")
+		select {
+		case ready <- messages:
+			if len(messages) > 0 && <-carried {
+				messages = messages[1:]
+			}
+			if len(messages) > 0 {
+				// What is left must not overtake the acknowledgement.
+				select {
+				case <-time.After(behind):
+				case <-ctx.Done():
+				}
+			}
+		case <-late:
+		}
+		if len(messages) > 0 {
+			a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
+		}
+	})
+	if !ok {
+		return nil, acked, false
+	}
+	timer := time.NewTimer(direct)
+	defer timer.Stop()
+	select {
+	case messages := <-ready:
+		if len(messages) > 0 {
+			now, acked = &messages[0], func(did bool) { carried <- did }
+		}
+	case <-timer.C:
+		close(late)
+	case <-gone:
+		close(late)
+	}
+	return now, acked, true
+}
+
+// reply shows messages to one user: by the response URL, which works in any
+// channel, or, where that is missing or used up, as podium's own.
+func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) {
+	if responseURL != "" {
+		err := a.respond(ctx, responseURL, ephemeral, thread, messages)
+		if err == nil {
+			return
+		}
+		a.report("response_url", ref, err)
+		if _, answered := errors.AsType[*statusError](err); !answered && a.mayCall(responseURL) == nil {
+			return // it may have arrived
+		}
+	}
+	a.report("chat.postEphemeral", ref, a.whisper(ctx, channel, user, thread, messages))
+}
+
+// An event is what the Events API sends, in as far as podium looks at it.
+type event struct {
+	Type  string `json:"type"`
+	Team  string `json:"team_id"`
+	ID    string `json:"event_id"`
+	Inner inner  `json:"event"`
+
+	Challenge      string `json:"challenge"`
+	Authorizations []struct {
+		User  string `json:"user_id"`
+		IsBot bool   `json:"is_bot"`
+	} `json:"authorizations"`
+}
+
+type inner struct {
+	message
+	Type        string   `json:"type"`
+	Channel     string   `json:"channel"`
+	ChannelType string   `json:"channel_type"`
+	Tab         string   `json:"tab"`
+	Message     *message `json:"message"`          // of message_changed
+	Previous    *message `json:"previous_message"` // of message_changed
+}
+
+type message struct {
+	Subtype string `json:"subtype"`
+	User    string `json:"user"`
+	Bot     string `json:"bot_id"`
+	Text    string `json:"text"`
+	TS      string `json:"ts"`
+	Thread  string `json:"thread_ts"`
+	Edited  struct {
+		TS string `json:"ts"`
+	} `json:"edited"`
+}
+
+// me is podium's user id, as Slack told it or else as the event says.
+func (a *Adapter) me(told string) string {
+	if self := a.self.Load(); self != nil {
+		return *self
+	}
+	return told
+}
+
+// event takes an event into hand. It reports false while podium is stopping.
+func (a *Adapter) event(e event) bool {
+	told := ""
+	for _, auth := range e.Authorizations {
+		if auth.IsBot {
+			told = auth.User
+		}
+	}
+	me := a.me(told)
+	m := e.Inner
+	switch {
+	case m.Type == "app_home_opened":
+		if m.Tab != "home" || m.User == "" {
+			return true
+		}
+		return a.take(func(ctx context.Context) { a.home(ctx, e.Team, m.User) })
+	case m.Type == "message" && m.ChannelType == "im" && m.Subtype == "message_changed":
+		if m.Message == nil || !m.Message.human(me) {
+			return true
+		}
+		if m.Previous != nil && m.Previous.Text == m.Message.Text {
+			return true // Slack has changed it, not its author
+		}
+		return a.take(func(ctx context.Context) { a.edited(ctx, e, me) })
+	case m.Type == "app_mention" || m.Type == "message" && m.ChannelType == "im":
+		if !m.human(me) || m.Channel == "" || m.TS == "" {
+			return true
+		}
+		return a.take(func(ctx context.Context) { a.asked(ctx, e, me) })
+	case m.Type == "message":
+		return true // somebody else's conversation, or an edit in it
+	}
+	a.ignore("event " + m.Type)
+	return true
+}
+
+// human reports whether a person wrote m, in a form that podium answers.
+func (m message) human(me string) bool {
+	if m.Bot != "" || m.User == "" || m.User == me || m.User == "USLACKBOT" {
+		return false
+	}
+	return m.Subtype == "" || m.Subtype == "file_share" || m.Subtype == "thread_broadcast"
+}
+
+// question is the event's message as handlers see it.
+func (e event) question(m message, me string) bot.Message {
+	q := bot.Message{
+		Workspace: e.Team,
+		Channel:   e.Inner.Channel,
+		Thread:    m.Thread,
+		ID:        m.TS,
+		User:      bot.User{ID: m.User},
+		Kind:      bot.Direct,
+		Text:      plain(m.Text, me),
+	}
+	if e.Inner.Type == "app_mention" && e.Inner.ChannelType != "im" {
+		q.Kind = bot.Mention
+		q.Thread = cmp.Or(m.Thread, m.TS)
+	}
+	return q
+}
+
+// asked answers a mention or a direct message.
+func (a *Adapter) asked(ctx context.Context, e event, me string) {
+	key := e.Inner.Channel + "/" + e.Inner.TS
+	defer a.hold(ctx, key)()
+	if !a.first(ctx, "event/"+e.ID, "message/"+key) {
+		return
+	}
+	q := e.question(e.Inner.message, me)
+	r := a.answer(ctx, q)
+	if r.Private && q.Kind == bot.Mention {
+		// In a thread that has no reply yet nobody would see it.
+		a.report("chat.postEphemeral", ref(r), a.whisper(ctx, q.Channel, q.User.ID, e.Inner.Thread, render(r, privateLimit, "")))
+		return
+	}
+	messages := render(r, publicLimit, moreInThread)
+	if len(messages) == 0 {
+		return
+	}
+	sent, err := a.post(ctx, q.Channel, q.Thread, ref(r), messages)
+	if err != nil {
+		a.report("chat.postMessage", ref(r), err)
+		return
+	}
+	a.remember(ctx, sent, bot.MessageRef{Platform: bot.Slack, Channel: q.Channel, ID: q.ID}, r)
+}
+
+// edited answers a direct message anew that its author has edited, in the
+// place of the first answer.
+func (a *Adapter) edited(ctx context.Context, e event, me string) {
+	m := *e.Inner.Message
+	key := e.Inner.Channel + "/" + m.TS
+	defer a.hold(ctx, key)() // the first answer may be in hand
+	if !a.first(ctx, "event/"+e.ID, "edit/"+key+"/"+cmp.Or(m.Edited.TS, e.Inner.TS)) {
+		return
+	}
+	question := bot.MessageRef{Platform: bot.Slack, Channel: e.Inner.Channel, ID: m.TS}
+	old, found, err := a.references.ReplyTo(ctx, question)
+	if err != nil {
+		a.log.Error("the reply to an edited question could not be looked up", "error", err)
+	}
+	if !found {
+		return
+	}
+	q := e.question(m, me)
+	r := a.answer(ctx, q)
+	messages := render(r, publicLimit, moreInThread)
+	if len(messages) == 0 || old.Hash == hash(r) {
+		return
+	}
+	sent := old.Message
+	if err := insist(ctx, func() error {
+		_, _, _, err := a.api.UpdateMessageContext(ctx, sent.Channel, sent.ID, messages[0].options(""))
+		return err
+	}); err != nil {
+		a.report("chat.update", ref(r), err)
+		return
+	}
+	if len(messages) > 1 {
+		if _, err := a.post(ctx, sent.Channel, cmp.Or(q.Thread, sent.ID), ref(r), messages[1:]); err != nil {
+			a.report("chat.postMessage", ref(r), err)
+		}
+	}
+	a.remember(ctx, sent, question, r)
+}
+
+func (a *Adapter) remember(ctx context.Context, sent, question bot.MessageRef, r bot.Reply) {
+	err := a.references.SaveReference(ctx, bot.Reference{Message: sent, Question: question, Ref: ref(r), Hash: hash(r), At: time.Now()})
+	if err != nil {
+		a.log.Error("a reply could not be remembered", "error", err)
+	}
+}
+
+func hash(r bot.Reply) string {
+	sum := sha256.Sum256([]byte(r.Text()))
+	return hex.EncodeToString(sum[:8])
+}
+
+// A press is an interaction payload, in as far as podium looks at it.
+type press struct {
+	Type string `json:"type"`
+	Team struct {
+		ID string `json:"id"`
+	} `json:"team"`
+	User struct {
+		ID       string `json:"id"`
+		Name     string `json:"name"`
+		UserName string `json:"username"`
+		Team     string `json:"team_id"`
+	} `json:"user"`
+	Channel struct {
+		ID string `json:"id"`
+	} `json:"channel"`
+	Container struct {
+		Type      string `json:"type"`
+		Channel   string `json:"channel_id"`
+		Message   string `json:"message_ts"`
+		Thread    string `json:"thread_ts"`
+		Ephemeral bool   `json:"is_ephemeral"`
+	} `json:"container"`
+	Message struct {
+		Thread string `json:"thread_ts"`
+	} `json:"message"`
+	Actions []struct {
+		Type  string `json:"type"`
+		Value string `json:"value"`
+		TS    string `json:"action_ts"`
+	} `json:"actions"`
+	ResponseURL string `json:"response_url"`
+	Trigger     string `json:"trigger_id"`
+}
+
+// press takes the press of a button into hand. It reports false while podium
+// is stopping.
+func (a *Adapter) press(p press) bool {
+	if p.Type != "block_actions" {
+		a.ignore("interaction " + p.Type)
+		return true
+	}
+	for _, pressed := range p.Actions {
+		action, ok := bot.ParseAction(pressed.Value)
+		if !ok || pressed.Type != "button" || p.User.ID == "" {
+			a.ignore("action " + pressed.Type)
+			continue
+		}
+		id := cmp.Or(pressed.TS, p.Trigger)
+		if !a.recent.add("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
+			continue
+		}
+		if !a.take(func(ctx context.Context) { a.pressed(ctx, p, id, action) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// pressed answers the press of a button where it stands.
+func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Action) {
+	channel := cmp.Or(p.Channel.ID, p.Container.Channel)
+	direct := strings.HasPrefix(channel, "D")
+	// A thread that is there already; a reply to a public message may open one.
+	thread := cmp.Or(p.Container.Thread, p.Message.Thread)
+	opens := thread
+	if !direct && !p.Container.Ephemeral {
+		opens = cmp.Or(thread, p.Container.Message)
+	}
+	atHome := channel == ""
+	if atHome {
+		// The App Home has no room for an answer; podium's messages to the user are one tab away.
+		channel, direct = p.User.ID, true
+	}
+	r := a.answer(ctx, bot.Message{
+		Workspace: cmp.Or(p.Team.ID, p.User.Team),
+		Channel:   channel,
+		Thread:    opens,
+		ID:        cmp.Or(p.Container.Message, id),
+		User:      bot.User{ID: p.User.ID, Name: cmp.Or(p.User.UserName, p.User.Name)},
+		Kind:      bot.Press,
+		Private:   p.Container.Ephemeral,
+		Action:    action,
+	})
+	share := action.Verb == bot.VerbShare
+	if !share && !atHome && (p.Container.Ephemeral || r.Private) {
+		a.reply(ctx, p.ResponseURL, channel, p.User.ID, thread, ref(r), render(r, privateLimit, ""))
+		return
+	}
+	messages := render(r, publicLimit, moreInThread)
+	if len(messages) == 0 {
+		return
+	}
+	sent, err := a.post(ctx, channel, opens, ref(r), messages)
+	if c := code(err); share && p.ResponseURL != "" && (c == "not_in_channel" || c == "channel_not_found") {
+		// Where podium is not a member, the person who shares lends it a voice.
+		a.report("response_url", ref(r), a.respond(ctx, p.ResponseURL, inChannel, opens, messages))
+		return
+	}
+	if err != nil {
+		a.report("chat.postMessage", ref(r), err)
+		return
+	}
+	a.remember(ctx, sent, bot.MessageRef{}, r)
+}
+
+// home shows the App Home: how to ask, and the topics as buttons. The words
+// are the handler's.
+func (a *Adapter) home(ctx context.Context, team, user string) {
+	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab}
+	for i, text := range []string{"help", "topics"} {
+		r := a.answer(ctx, bot.Message{
+			Workspace: team, Channel: user, ID: "home/" + user + "/" + text, User: bot.User{ID: user},
+			Kind: bot.Command, Private: true, Text: text,
+		})
+		if i > 0 {
+			view.Blocks.BlockSet = append(view.Blocks.BlockSet, &block{Type: "divider"})
+		}
+		// Two messages' blocks and a line between them are below the 100 that a view may hold.
+		if messages := render(r, privateLimit, ""); len(messages) > 0 {
+			view.Blocks.BlockSet = append(view.Blocks.BlockSet, messages[0].blocks...)
+		}
+	}
+	number(view.Blocks.BlockSet)
+	a.report("views.publish", "", insist(ctx, func() error {
+		_, err := a.api.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
+		return err
+	}))
+}

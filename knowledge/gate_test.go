@@ -1,0 +1,257 @@
+package knowledge
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sourceText is the announcement of the small knowledge files in these tests.
+const sourceText = `Acme will move to Calder Bay on March 3, 2027, said Ada Park, the mayor. "We are glad," Park said.
+
+The new office has 40 desks. No date was set for the party.`
+
+// head is a knowledge file up to its intents.
+const head = `announcement: {title: Acme moves, date: 2026-11-01}
+source: |
+  Acme will move to Calder Bay on March 3, 2027, said Ada Park, the mayor. "We are glad," Park said.
+
+  The new office has 40 desks. No date was set for the party.
+entities:
+  - {id: park, kind: person, name: Ada Park, role: the mayor}
+  - {id: bay, kind: place, name: Calder Bay}
+`
+
+const goodIntent = `intents:
+  - id: desks
+    title: Desks
+    examples: [how many desks, (number|count) of desks]
+    answers: [{text: The new office has 40 desks., evidence: [The new office has 40 desks.]}]
+`
+
+func noFile(string) ([]byte, error) { return nil, os.ErrNotExist }
+
+func TestGate(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string // a part of each finding, in order; none if the file is good
+	}{
+		{"good", head + goodIntent, nil},
+		{"not yaml", "announcement: [", []string{"not valid YAML"}},
+		{"empty", "", []string{"the file is empty"}},
+		{"two documents", head + goodIntent + "---\na: b\n", []string{"one YAML document"}},
+		{"all missing", "words: {a: b}\n", []string{`x.yaml:1:6: the knowledge file needs "announcement"`, `needs "source"`, `needs "intents"`}},
+		{"misspelt key", strings.Replace(head, "entities:", "entites:", 1) + goodIntent, []string{`did you mean "entities"?`}},
+		{"unknown key", head + "colour: blue\n" + goodIntent, []string{`has no key "colour"; its keys are`}},
+		{"bad date", strings.Replace(head, "2026-11-01", "1 November", 1) + goodIntent, []string{`"1 November" is no date`}},
+		{"key twice", head + goodIntent + "off_topic: [a b]\noff_topic: [c d]\n", []string{"off_topic"}},
+		{"evidence not in the source", head + strings.Replace(goodIntent, "evidence: [The new office has 40 desks.]", "evidence: [The new office has 40 chairs]", 1),
+			[]string{`x.yaml:13:63: this evidence is not in the source word for word: it departs from it at "chairs", behind "new office has 40"`}},
+		{"part of a word", head + strings.Replace(goodIntent, "evidence: [The new office has 40 desks.]", "evidence: [The new office has 40 desk]", 1), []string{"not in the source"}},
+		{"number not in the evidence", head + strings.Replace(goodIntent, "text: The new office has 40 desks.", "text: The new office has fifty desks.", 1),
+			[]string{`the number "fifty" is not in the answer's evidence`}},
+		{"name not in the evidence", head + strings.Replace(goodIntent, "text: The new office has 40 desks.", "text: The office of Boston has 40 desks.", 1), []string{`the name "Boston"`}},
+		{"month not in the evidence", head + strings.Replace(goodIntent, "text: The new office has 40 desks.", "text: In June it has 40 desks.", 1), []string{`the name "June"`}},
+		{"quote changed", head + "quotes: [{id: glad, speaker: park, text: We are very glad}]\n" + goodIntent, []string{"this quote is not in the source"}},
+		{"speaker unknown", head + "quotes: [{id: glad, speaker: parc, text: We are glad}]\n" + goodIntent, []string{`there is no entity "parc"; did you mean "park"?`}},
+		{"no evidence", head + "intents: [{id: a, title: A, examples: [b c], answers: [{text: It moves.}]}]\n", []string{"has no evidence"}},
+		{"example of two intents", head + goodIntent + "  - {id: b, title: B, examples: [How many desks?], answers: [{status: not_said}]}\n",
+			[]string{`belongs to intent "desks" already (line 12)`}},
+		{"contrast unknown", head + strings.Replace(goodIntent, "desks.]}]", "desks.], contrast: desk}]", 1), []string{`there is no answer "desk"; did you mean "desks"?`}},
+		{"when of another kind", head + strings.Replace(goodIntent, "[{text:", "[{when: {person: bay}, text:", 1), []string{`"bay" is a place, not a person`}},
+		{"status unknown", head + strings.Replace(goodIntent, "[{text:", "[{status: maybe, text:", 1), []string{`none of stated, not_set, not_said`}},
+		{"same entities twice", head + "intents: [{id: a, title: A, examples: [b c], answers: [{status: not_said}, {status: not_said}]}]\n", []string{"two answers for the same entities"}},
+		{"bar outside", head + strings.Replace(goodIntent, "how many desks,", "how many | desks,", 1), []string{"bar outside of parentheses"}},
+		{"too many combinations", head + strings.Replace(goodIntent, "how many desks,", `"`+strings.Repeat("(a|b) ", 7)+`desks",`, 1), []string{"more than 64"}},
+		{"source file missing", strings.Replace(strings.Split(head, "source:")[0]+"source: {file: nowhere.txt}\n", "\n\n", "\n", 1) + "intents: [{id: a, title: A, examples: [b c], answers: [{status: not_said}]}]\n",
+			[]string{"cannot read the source"}},
+		{"all at once", head + "intents: [{id: a b, title: A, examples: [b c], answers: [{status: not_said}]}, {id: c, title: '', examples: [d e], answers: [{status: x}]}]\n",
+			[]string{`"a b" can not be the id`, "a title is a button's label", `the status "x"`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, findings := check("x.yaml", []byte(tt.text), noFile)
+			if len(findings) != len(tt.want) {
+				t.Fatalf("got %d findings, want %d:\n%v", len(findings), len(tt.want), findings)
+			}
+			for i, f := range findings {
+				if !strings.Contains(f.String(), tt.want[i]) {
+					t.Errorf("finding %d is %q, want it to hold %q", i, f, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestExpand(t *testing.T) {
+	tests := []struct {
+		in   string
+		want []string
+	}{
+		{"plain", []string{"plain"}},
+		{"(a|b) c", []string{"a c", "b c"}},
+		{"(a|) (b|c)", []string{"a b", "a c", "b", "c"}},
+		{"((a|b) x|y)", []string{"a x", "y", "b x"}},
+		{"desks (all of them)", []string{"desks (all of them)"}},
+		{":) how many", []string{":) how many"}},
+	}
+	for _, tt := range tests {
+		got, err := expand(tt.in)
+		slices.Sort(got)
+		want := slices.Sorted(slices.Values(tt.want))
+		if got = slices.Compact(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("expand(%q) = %q, %v, want %q", tt.in, got, err, want)
+		}
+	}
+}
+
+func TestSentences(t *testing.T) {
+	source := newSource("He said so. \"U.S. forces stay,\" said J. Kirby at 5 p.m. on Monday. Why? \"Yes.\" Dr. No left!\n\nA new\nparagraph")
+	want := []string{"He said so.", `"U.S. forces stay," said J. Kirby at 5 p.m. on Monday.`, "Why?", `"Yes."`, "Dr. No left!", "A new paragraph"}
+	if !slices.Equal(source.sentences, want) {
+		t.Errorf("sentences are %q, want %q", source.sentences, want)
+	}
+	for text, want := range map[string]int{"forces stay,": 2, "“U.S. forces": 2, "left! A new": 5, "orces": 0, "stays": 0, "": 0} {
+		if got := source.find(text); got != want {
+			t.Errorf("find(%q) = %d, want %d", text, got, want)
+		}
+	}
+}
+
+// TestEmbeddedSource holds the embedded announcement to the one that podium
+// was built for.
+func TestEmbeddedSource(t *testing.T) {
+	want, err := os.ReadFile("../../shared/announcement.txt")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("../shared/announcement.txt is not at hand")
+	}
+	got, err2 := embedded.ReadFile("announcement.txt")
+	if err != nil || err2 != nil || string(got) != string(want) {
+		t.Errorf("knowledge/announcement.txt differs from ../shared/announcement.txt (%v, %v)", err, err2)
+	}
+}
+
+// TestEmbeddedFile loads the file that `podium knowledge` prints.
+func TestEmbeddedFile(t *testing.T) {
+	text, err := EmbeddedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inline, findings := check("template.yaml", text, noFile)
+	if len(findings) > 0 {
+		t.Fatalf("the printed file does not pass the gate:\n%v", findings)
+	}
+	base, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(inline.Sentences, base.Sentences) || len(inline.Intents) != len(base.Intents) {
+		t.Errorf("the printed file has %d sentences and %d intents, want %d and %d", len(inline.Sentences), len(inline.Intents), len(base.Sentences), len(base.Intents))
+	}
+}
+
+// TestEmbeddedSize holds the embedded file to the numbers of examples that
+// make it understand people.
+func TestEmbeddedSize(t *testing.T) {
+	base, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range base.Intents {
+		want := 40
+		switch {
+		case in.Answers[0].Status == NotSet:
+			want = 100
+		case in.Topic:
+			want = 60
+		}
+		lines := slices.Compact(slices.Sorted(slices.Values(in.lines)))
+		if len(lines) < want {
+			t.Errorf("intent %s has %d lines of examples, want %d", in.ID, len(lines), want)
+		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]struct{ Description string }
+		Required   []string
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"announcement", "source", "intents"}; !slices.Equal(schema.Required, want) {
+		t.Errorf("required are %q, want %q", schema.Required, want)
+	}
+	for _, k := range fileKeys(&file{}) {
+		if schema.Properties[k.name].Description != k.help {
+			t.Errorf("the schema says %q of %s, want %q", schema.Properties[k.name].Description, k.name, k.help)
+		}
+	}
+}
+
+func TestLint(t *testing.T) {
+	dir := t.TempDir()
+	path := dir + "/acme.yaml"
+	text := head + goodIntent + `  - id: move
+    title: The move
+    examples: [when do we move, moving day, date of the move, "when is the move?"]
+    answers: [{text: "Acme will move on March 3, 2027.", evidence: ["Acme will move to Calder Bay on March 3, 2027"]}]
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Lint(path, time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{2, 4}; !slices.Equal(report.Uncovered, want) {
+		t.Errorf("uncovered sentences are %v, want %v", report.Uncovered, want)
+	}
+	var past, few int
+	for _, w := range report.Warnings {
+		if strings.Contains(w.Message, "3 March 2027, which is past") {
+			past++
+		}
+		if strings.Contains(w.Message, "examples; people will ask") {
+			few++
+		}
+	}
+	if past != 1 || few != 2 {
+		t.Errorf("%d warnings of past dates and %d of few examples, want 1 and 2: %v", past, few, report.Warnings)
+	}
+	if len(report.Intents) != 2 || report.Intents[1].Right > len(report.Base.Intents[1].Examples) {
+		t.Errorf("the intents' report is %+v", report.Intents)
+	}
+}
+
+func FuzzKnowledgeFile(f *testing.F) {
+	f.Add(head + goodIntent)
+	f.Add("announcement: {title: [a]}\nsource: &x y\nintents: {a: *x}\n")
+	f.Add("a: |\n  b\n- c")
+	f.Add("\x00\xff: {}\n? [a]\n: b")
+	f.Fuzz(func(t *testing.T, text string) {
+		base, findings := check("f.yaml", []byte(text), noFile)
+		if len(findings) > 0 {
+			_ = findings.Error()
+			return
+		}
+		for _, in := range base.Intents {
+			for _, a := range in.Answers {
+				for _, e := range a.Evidence {
+					if e.Sentence < 1 || e.Sentence > len(base.Sentences) {
+						t.Errorf("evidence %q is of sentence %d", e.Text, e.Sentence)
+					}
+				}
+			}
+		}
+	})
+}

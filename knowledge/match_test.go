@@ -1,0 +1,317 @@
+package knowledge
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func embeddedBase(t testing.TB) *Base {
+	t.Helper()
+	base, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+func TestMatch(t *testing.T) {
+	base := embeddedBase(t)
+	tests := []struct {
+		question string
+		outcome  Outcome
+		answer   string // the first answer's id; the intent's if there is none
+	}{
+		{"how many troops are in iraq rn", Answered, "troop_count.iraq"},
+		{"HOW MANY TROOPS IN AFGHANISTAN", Answered, "troop_count.afghanistan"},
+		{"how many troops", Answered, "troop_count.iraq"},
+		{"how many troops in syria", Unanswered, ""},
+		{"how many contractors are in iraq", Unanswered, ""},
+		{"how many troops does the UK have in Iraq", Unanswered, ""},
+		{"is kirby married", Unanswered, "bio"},
+		{"when's the pull-out date??", Answered, "iraq_date"},
+		{"wen do teh trops leav iraq", Answered, "iraq_date"},
+		{"afghanistan deadline?", Answered, "afghan_deadline"},
+		{"deadline?", Clarify, "iraq_date"},
+		{"when are the technical talks", Answered, "talks_date"},
+		{"what does this cost the taxpayer", Unanswered, "cost"},
+		{"/podium what's the weather in austin", Unanswered, ""},
+		{"thanks!", Smalltalk, ""},
+		{"hey podium 👋", Smalltalk, ""},
+		{`who said "we will never ever leave"`, Unanswered, ""},
+	}
+	for _, tt := range tests {
+		r := base.Match(tt.question)
+		got := ""
+		switch {
+		case r.Answers[0] != nil:
+			got = r.Answers[0].ID
+		case r.Intent != nil:
+			got = r.Intent.ID
+		}
+		if r.Outcome != tt.outcome || tt.answer != "" && got != tt.answer {
+			t.Errorf("Match(%q) = %s %s, want %s %s", tt.question, r.Outcome, got, tt.outcome, tt.answer)
+		}
+		if r.Confidence < 0 || r.Confidence > 1 {
+			t.Errorf("Match(%q): the confidence is %v", tt.question, r.Confidence)
+		}
+	}
+}
+
+func TestMatchPremise(t *testing.T) {
+	base := embeddedBase(t)
+	for question, want := range map[string]bool{
+		"are there 5,000 troops in iraq?":         true,
+		"are there 2,500 troops in iraq?":         false,
+		"did kirby confirm they leave on june 1?": true,
+		"when do they leave iraq":                 false,
+	} {
+		if r := base.Match(question); r.Outcome != Answered || r.Premise != want {
+			t.Errorf("Match(%q) = %s, premise %t, want answered, %t", question, r.Outcome, r.Premise, want)
+		}
+	}
+}
+
+func TestMatchParts(t *testing.T) {
+	base := embeddedBase(t)
+	tests := []struct {
+		question string
+		want     []string // each part's answer or outcome
+	}{
+		{"how many troops, and who decides about levels?", []string{"troop_count.iraq", "consultation"}},
+		{"how many troops are in afghanistan and when do they leave?", []string{"troop_count.afghanistan", "afghan_deadline|afghan_decision"}},
+		{"who did blinken meet? what does the mission cost?", []string{"meeting", "unanswered"}},
+		{"what is the size and scope of the review", nil},
+		{"training and advisory tasks?", nil},
+	}
+	for _, tt := range tests {
+		r := base.Match(tt.question)
+		if len(r.Parts) != len(tt.want) {
+			t.Errorf("Match(%q) has %d parts, want %d", tt.question, len(r.Parts), len(tt.want))
+			continue
+		}
+		for i, p := range r.Parts {
+			got := string(p.Outcome)
+			if p.Answers[0] != nil {
+				got = p.Answers[0].ID
+			}
+			if !strings.Contains("|"+tt.want[i]+"|", "|"+got+"|") {
+				t.Errorf("Match(%q): part %d (%q) is %s, want %s", tt.question, i+1, p.Question, got, tt.want[i])
+			}
+		}
+	}
+}
+
+func TestMatchAfter(t *testing.T) {
+	base := embeddedBase(t)
+	tests := []struct{ before, question, want string }{
+		{"how many troops are in iraq", "and in afghanistan?", "troop_count.afghanistan"},
+		{"troop numbers in afghanistan", "what about iraq", "troop_count.iraq"},
+		{"who is kirby", "and price?", "who_is.price"},
+		{"kirby quote on permanence", "and price?", "quote purpose"},
+		{"how many troops are in iraq", "and in germany?", "unanswered"},
+		{"how many troops are in iraq", "when are the technical talks", "talks_date"},
+		{"", "and in afghanistan?", ""},
+	}
+	for _, tt := range tests {
+		r := base.MatchAfter(tt.question, tt.before)
+		got := string(r.Outcome)
+		switch {
+		case len(r.Quotes) > 0:
+			got = "quote " + r.Quotes[0].ID
+		case r.Answers[0] != nil:
+			got = r.Answers[0].ID
+		}
+		if tt.want != "" && got != tt.want {
+			t.Errorf("MatchAfter(%q, %q) = %s, want %s", tt.question, tt.before, got, tt.want)
+		}
+	}
+}
+
+func TestFindQuotes(t *testing.T) {
+	base := embeddedBase(t)
+	for text, want := range map[string]string{
+		"kirby permanence":    "permanence",
+		"price":               "purpose",
+		"the joint statement": "joint_statement",
+		"on permanence":       "permanence",
+		"kirby":               "goal eventually permanence footprint invitation",
+		"kirby bananas":       "",
+		"of the year":         "",
+	} {
+		quotes, _ := base.FindQuotes(text)
+		var ids []string
+		for _, q := range quotes {
+			ids = append(ids, q.ID)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("FindQuotes(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// hostile are messages that must get some reply, soon, whatever it is.
+var hostile = []string{
+	"", " ", "\x00\x01\x02", "\xff\xfe broken", "👋👋👋", "؟كم عدد القوات الأمريكية في العراق", "<b>how many troops</b>", "<@U123> <!channel> how many troops",
+	"¿cuántas tropas hay en irak?", "\u202ekcehc", `""" ''' """`, "((((((((", strings.Repeat("how many troops ", 3000), strings.Repeat("a", 1<<20), strings.Repeat("?", 5000),
+	strings.Repeat("and when? ", 500), "{{.}} ${x} %s %n", "SELECT * FROM troops; --", "ﬀ Ⅷ ① ㏒", "i̇İıI",
+}
+
+func TestMatchHostile(t *testing.T) {
+	base := embeddedBase(t)
+	for _, s := range hostile {
+		r := base.Match(s)
+		if r.Outcome == "" {
+			t.Errorf("Match(%.20q) has no outcome", s)
+		}
+		r.Explain()
+	}
+	for _, s := range hostile[:6] {
+		if r := base.Match(s); r.Outcome != Unanswered && r.Outcome != Smalltalk {
+			t.Errorf("Match(%q) = %s, want it turned away", s, r.Outcome)
+		}
+	}
+}
+
+// TestMatchIsDeterministic matches the same questions on two matchers of one
+// file, in another order.
+func TestMatchIsDeterministic(t *testing.T) {
+	a, b := embeddedBase(t), embeddedBase(t)
+	questions := testQuestions(t)
+	results := make([]Result, len(questions))
+	for i, q := range questions {
+		results[i] = a.Match(q)
+	}
+	for i := len(questions) - 1; i >= 0; i-- {
+		x, y := results[i], b.Match(questions[i])
+		if x.Outcome != y.Outcome || x.Confidence != y.Confidence || !reflect.DeepEqual(x.Explain(), y.Explain()) {
+			t.Fatalf("Match(%q) is %s %v %v at first and %s %v %v then", questions[i], x.Outcome, x.Confidence, x.Explain().Words, y.Outcome, y.Confidence, y.Explain().Words)
+		}
+	}
+}
+
+// testQuestions are those of the question files in testdata.
+func testQuestions(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/questions-*.jsonl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no question files: %v", err)
+	}
+	var out []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			var q struct{ Q string }
+			if err := json.Unmarshal([]byte(line), &q); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			out = append(out, q.Q)
+		}
+	}
+	return out
+}
+
+func TestNormalise(t *testing.T) {
+	for in, want := range map[string]string{
+		"What's the U.S. count?":        "whats the us count",
+		"2,500 or 2500, not 25,00":      "2500 or 2500 not 25 00",
+		"<@U024BE7LH> hi <!here> @dana": "hi",
+		"see https://example.org/x now": "see now",
+		"pull-out :tada: café Ｗｉｄｅ":     "pull out cafe wide",
+		"/podium how many":              "how many",
+		"hey podium, how many":          "hey how many",
+		"a<b and <b>bold</b>":           "a b and bold",
+		"it’s “quoted”":                 "its quoted",
+		"\tmany\n\nlines\r\n":           "many lines",
+	} {
+		var text text
+		text.read(in)
+		if got := text.String(); got != want {
+			t.Errorf("read(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzNormalise(f *testing.F) {
+	for _, s := range hostile {
+		f.Add(s[:min(len(s), 3000)])
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var text text
+		text.read(s)
+		for i := range text.tokens {
+			token := text.token(i)
+			if len(token) == 0 || !utf8.Valid(token) {
+				t.Errorf("read(%q): token %d is %q", s, i, token)
+			}
+		}
+		once := text.String()
+		if strings.ContainsAny(once, "<>@\x00\x1b") {
+			t.Errorf("read(%q) = %q", s, once)
+		}
+	})
+}
+
+func FuzzMatch(f *testing.F) {
+	base := embeddedBase(f)
+	for _, s := range hostile {
+		f.Add(s[:min(len(s), 3000)], "how many troops are in iraq")
+	}
+	f.Fuzz(func(t *testing.T, s, before string) {
+		r := base.MatchAfter(s, before)
+		switch r.Outcome {
+		case Answered:
+			if r.Answers[0] == nil && len(r.Quotes) == 0 && len(r.Parts) == 0 {
+				t.Errorf("MatchAfter(%q, %q) answers nothing", s, before)
+			}
+		case Clarify:
+			if r.Answers[0] == nil || r.Answers[1] == nil {
+				t.Errorf("MatchAfter(%q, %q) offers %v", s, before, r.Answers)
+			}
+		case Unanswered, Passage, Smalltalk:
+		default:
+			t.Errorf("MatchAfter(%q, %q) = %q", s, before, r.Outcome)
+		}
+		r.Explain()
+	})
+}
+
+// BenchmarkMatch is a question to a result on the embedded file; its baseline,
+// BenchmarkLookup, normalises the question and looks it up in a map.
+func BenchmarkMatch(b *testing.B) {
+	base := embeddedBase(b)
+	questions := testQuestions(b)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		base.Match(questions[i%len(questions)])
+		i++
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	questions := testQuestions(b)
+	known := make(map[string]int)
+	for i, q := range questions {
+		var text text
+		text.read(q)
+		known[text.String()] = i
+	}
+	b.ReportAllocs()
+	i := 0
+	var text text
+	for b.Loop() {
+		text.read(questions[i%len(questions)])
+		if _, ok := known[text.String()]; !ok {
+			b.Fatal("a question is not known")
+		}
+		i++
+	}
+}
