@@ -17,7 +17,7 @@ import (
 // medians in microseconds.
 func BenchmarkStore(b *testing.B) {
 	for _, database := range []string{"sqlite", "postgres"} {
-		for _, rows := range []int{0, 1_000_000} {
+		for _, rows := range []int{1_000, 1_000_000} {
 			b.Run(fmt.Sprintf("%s/rows=%d", database, rows), func(b *testing.B) {
 				s := open(b, databases[database](b), keepAll)
 				exec := func(statement string) {
@@ -26,7 +26,7 @@ func BenchmarkStore(b *testing.B) {
 					}
 				}
 				exec("CREATE TABLE bare (platform TEXT NOT NULL, key TEXT NOT NULL, at BIGINT NOT NULL)")
-				fill(b, s, max(rows, 1000), max(rows/10, 1000))
+				fill(b, s, rows, rows/10)
 				exec("ANALYZE")
 				benchmarkStore(b, s)
 			})

@@ -213,11 +213,14 @@ func (s *SQL) hold() (bool, error) {
 	return held, nil
 }
 
-// check looks for damage as far as it gets in a fifth of a second: all of a
-// small file, the beginning of a large one. What lies deeper is found when it
+// check looks for damage: in all of a file that is small, and in a large one
+// as far as it gets in a tenth of a second. What lies deeper is found when it
 // is read.
 func (s *SQL) check(ctx context.Context) error {
-	brief, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	brief, cancel := ctx, context.CancelFunc(func() {})
+	if info, err := os.Stat(s.path); err == nil && info.Size() > 8<<20 {
+		brief, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+	}
 	defer cancel()
 	var found string
 	err := s.write.QueryRowContext(brief, "PRAGMA quick_check(1)").Scan(&found)
@@ -238,6 +241,9 @@ func (s *SQL) openPostgres(ctx context.Context, address string) error {
 	}
 	if c.ConnConfig.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	if !strings.Contains(address, "pool_max_conns") {
+		c.MaxConns = 10 // the library's default is 4 on a small machine, and reminders listen on one
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return err

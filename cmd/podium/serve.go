@@ -119,10 +119,10 @@ func (p *program) serve(cmd *cobra.Command) error {
 		Serve: true, Create: true, Wait: 30 * time.Second,
 		Questions: s.Store.Questions, References: s.Store.References, Log: log,
 	})
-	if ctx.Err() != nil {
-		return nil // told to stop while it waited for the database
-	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop while it waited for the database
+		}
 		return err
 	}
 	err = p.serveFrom(ctx, s, base, st, listener, log)

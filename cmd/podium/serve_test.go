@@ -341,6 +341,35 @@ func TestStopFinishes(t *testing.T) {
 	}
 }
 
+// TestStopWhileWaiting for a database server that is not there is no failure.
+func TestStopWhileWaiting(t *testing.T) {
+	var log strings.Builder
+	waits := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	p := &program{
+		environ: []string{office(t), "PODIUM_DISCORD_TOKEN=x", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=postgres://podium:hunter2@127.0.0.1:1/podium"},
+		stdout:  io.Discard, stderr: writerFunc(func(text []byte) (int, error) {
+			defer close(waits)
+			return log.Write(text)
+		}),
+	}
+	ended := make(chan error)
+	go func() { ended <- p.run(ctx, []string{"serve"}) }()
+	<-waits
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("serve = %v, want nil", err)
+	}
+	if text := log.String(); !strings.Contains(text, "waiting for the database") || !strings.Contains(text, "connection refused") || strings.Contains(text, "hunter2") {
+		t.Errorf("the log is %q, want one line that says what podium waits for", text)
+	}
+}
+
+// writerFunc makes a writer of a function.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 // TestStopGivesUp on an adapter that does not end.
 func TestStopGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
