@@ -203,21 +203,22 @@ func (e *statusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("response_url answered %d %s", e.status, e.code))
 }
 
-// respond sends messages to a response URL, into thread if there is one.
-func (a *Adapter) respond(ctx context.Context, address, kind, thread string, messages []outgoing) error {
+// respond sends messages to a response URL, into thread if there is one. After
+// an error, unsent is those from the one that failed.
+func (a *Adapter) respond(ctx context.Context, address, kind, thread string, messages []outgoing) (unsent []outgoing, err error) {
 	if err := a.mayCall(address); err != nil {
-		return err
+		return messages, err
 	}
-	for _, m := range messages {
+	for i, m := range messages {
 		body, err := json.Marshal(response{Type: kind, Thread: thread, Text: m.text, Blocks: m.blocks})
-		if err != nil {
-			return err
+		if err == nil {
+			err = insist(ctx, func() error { return a.callBack(ctx, address, body) })
 		}
-		if err := insist(ctx, func() error { return a.callBack(ctx, address, body) }); err != nil {
-			return err
+		if err != nil {
+			return messages[i:], err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (a *Adapter) callBack(ctx context.Context, address string, body []byte) error {

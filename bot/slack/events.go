@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -45,74 +46,79 @@ type command struct {
 	Trigger     string `json:"trigger_id"`
 }
 
-// command answers a slash command. What is ready within a second is returned
-// for the acknowledgement, the rest goes to the response URL. acked must be
-// called: did the acknowledgement carry the message? ok is false while podium
-// is stopping.
-func (a *Adapter) command(gone <-chan struct{}, c command) (now *outgoing, acked func(carried bool), ok bool) {
-	acked = func(bool) {}
+// channelName is empty where Slack tells a word in place of a name.
+func (c command) channelName() string {
+	if c.ChannelName == "directmessage" || c.ChannelName == "privategroup" || strings.HasPrefix(c.ChannelName, "mpdm-") {
+		return ""
+	}
+	return c.ChannelName
+}
+
+// command answers a slash command. It calls ack once: with the answer if that
+// is ready within a second, else, from another goroutine, with nil. What ack
+// does not report as carried follows by the response URL.
+func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing) (carried bool)) {
 	if c.Command != "/podium" {
 		a.ignore("command " + c.Command)
-		return nil, acked, true
+		ack(nil)
+		return
 	}
-	m := bot.Message{
-		Workspace: c.Team,
-		Channel:   c.Channel,
-		ID:        c.Trigger,
-		User:      bot.User{ID: c.User, Name: c.UserName},
-		Kind:      bot.Command,
-		Private:   true,
-		Text:      plain(c.Text, a.me("")),
-	}
-	// Of what is no public channel, Slack tells a word that is not its name.
-	if c.ChannelName != "directmessage" && c.ChannelName != "privategroup" && !strings.HasPrefix(c.ChannelName, "mpdm-") {
-		m.ChannelName = c.ChannelName
-	}
-	ready, late, carried := make(chan []outgoing), make(chan struct{}), make(chan bool, 1)
-	ok = a.take(func(ctx context.Context) {
-		r := a.answer(ctx, m)
-		messages := render(r, privateLimit, "")
-		select {
-		case ready <- messages:
-			if len(messages) > 0 && <-carried {
-				messages = messages[1:]
-			}
-			if len(messages) > 0 {
-				// What is left must not overtake the acknowledgement.
-				select {
-				case <-time.After(behind):
-				case <-ctx.Done():
-				}
-			}
-		case <-late:
+	var taken atomic.Bool
+	late := make(chan struct{})
+	timer := time.AfterFunc(direct, func() {
+		defer close(late)
+		if taken.CompareAndSwap(false, true) {
+			ack(nil)
 		}
+	})
+	r := a.answer(ctx, bot.Message{
+		Workspace:   c.Team,
+		Channel:     c.Channel,
+		ChannelName: c.channelName(),
+		ID:          c.Trigger,
+		User:        bot.User{ID: c.User, Name: c.UserName},
+		Kind:        bot.Command,
+		Private:     true,
+		Text:        plain(c.Text, a.me("")),
+	})
+	messages := render(r, privateLimit, "")
+	follow := func(ctx context.Context) {
 		if len(messages) > 0 {
 			a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
 		}
-	})
-	if !ok {
-		return nil, acked, false
 	}
-	timer := time.NewTimer(direct)
-	defer timer.Stop()
-	select {
-	case messages := <-ready:
-		if len(messages) > 0 {
-			now, acked = &messages[0], func(did bool) { carried <- did }
-		}
-	case <-timer.C:
-		close(late)
-	case <-gone:
-		close(late)
+	if !taken.CompareAndSwap(false, true) {
+		<-late
+		follow(ctx)
+		return
 	}
-	return now, acked, true
+	timer.Stop()
+	if len(messages) == 0 {
+		ack(nil)
+		return
+	}
+	if ack(&messages[0]) {
+		messages = messages[1:]
+	}
+	if len(messages) > 0 {
+		a.work.Go(func() {
+			ctx, cancel := context.WithTimeout(a.ctx, limit)
+			defer cancel()
+			// What is left must not overtake the acknowledgement.
+			select {
+			case <-time.After(behind):
+			case <-ctx.Done():
+			}
+			follow(ctx)
+		})
+	}
 }
 
 // reply shows messages to one user: by the response URL, which works in any
 // channel, or, where that is missing or used up, as podium's own.
 func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) {
 	if responseURL != "" {
-		err := a.respond(ctx, responseURL, ephemeral, thread, messages)
+		unsent, err := a.respond(ctx, responseURL, ephemeral, thread, messages)
 		if err == nil {
 			return
 		}
@@ -120,6 +126,7 @@ func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread,
 		if _, answered := errors.AsType[*statusError](err); !answered && a.mayCall(responseURL) == nil {
 			return // it may have arrived
 		}
+		messages = unsent
 	}
 	a.report("chat.postEphemeral", ref, a.whisper(ctx, channel, user, thread, messages))
 }
@@ -402,7 +409,8 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 	sent, err := a.post(ctx, channel, opens, ref(r), messages)
 	if c := code(err); share && p.ResponseURL != "" && (c == "not_in_channel" || c == "channel_not_found") {
 		// Where podium is not a member, the person who shares lends it a voice.
-		a.report("response_url", ref(r), a.respond(ctx, p.ResponseURL, inChannel, opens, messages))
+		_, err := a.respond(ctx, p.ResponseURL, inChannel, opens, messages)
+		a.report("response_url", ref(r), err)
 		return
 	}
 	if err != nil {

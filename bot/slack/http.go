@@ -65,7 +65,13 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 	if form.Get("ssl_check") == "1" {
 		return // Slack looks at the certificate
 	}
-	now, acked, ok := a.command(r.Context().Done(), command{
+	ctx, end, ok := a.begin()
+	if !ok {
+		accepted(w, false)
+		return
+	}
+	defer end()
+	a.command(ctx, command{
 		Command:     form.Get("command"),
 		Text:        form.Get("text"),
 		Team:        form.Get("team_id"),
@@ -75,19 +81,23 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 		UserName:    form.Get("user_name"),
 		ResponseURL: form.Get("response_url"),
 		Trigger:     form.Get("trigger_id"),
-	})
-	if !ok || now == nil {
-		acked(true)
-		accepted(w, ok)
-		return
-	}
-	answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
-	if err == nil {
+	}, func(now *outgoing) bool {
+		if now == nil {
+			// The answer goes on being made here, so that the connection is not free for another request.
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Content-Length", "0")
+			http.NewResponseController(w).Flush()
+			return false
+		}
+		answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
+		if err != nil || r.Context().Err() != nil {
+			return false
+		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		_, err = w.Write(answer)
-	}
-	acked(err == nil)
+		return err == nil
+	})
 }
 
 func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, body []byte) {

@@ -170,14 +170,14 @@ func TestResponseURLs(t *testing.T) {
 		}
 	}
 	messages := []outgoing{{text: "secret"}}
-	if err := a.respond(t.Context(), trap.URL, ephemeral, "", messages); err == nil {
+	if _, err := a.respond(t.Context(), trap.URL, ephemeral, "", messages); err == nil {
 		t.Error("respond called an address that is not Slack's")
 	}
 	// A redirect is not followed: the body would go elsewhere.
 	moved := httptest.NewServer(http.RedirectHandler(trap.URL+"/moved", http.StatusTemporaryRedirect))
 	defer moved.Close()
 	a.apiURL, _ = url.Parse(moved.URL)
-	if err := a.respond(t.Context(), moved.URL, ephemeral, "", messages); err == nil {
+	if _, err := a.respond(t.Context(), moved.URL, ephemeral, "", messages); err == nil {
 		t.Error("respond took a redirect for an answer")
 	}
 	if len(asked) > 0 {
@@ -187,7 +187,7 @@ func TestResponseURLs(t *testing.T) {
 	a.apiURL = &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := a.respond(ctx, "http://127.0.0.1:1/response/T1-secret", ephemeral, "", messages); err == nil || strings.Contains(err.Error(), "T1-secret") {
+	if _, err := a.respond(ctx, "http://127.0.0.1:1/response/T1-secret", ephemeral, "", messages); err == nil || strings.Contains(err.Error(), "T1-secret") {
 		t.Errorf("respond = %v, want an error without the address", err)
 	}
 }

@@ -224,24 +224,35 @@ func (a *Adapter) identify(ctx context.Context) error {
 	}
 }
 
-// take runs f, which answers one question, unless podium is stopping. It
-// reports whether it did.
-func (a *Adapter) take(f func(ctx context.Context)) bool {
+// begin takes a question into hand, unless podium is stopping. end must be
+// called.
+func (a *Adapter) begin() (ctx context.Context, end func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stopping {
+		return nil, nil, false
+	}
+	a.work.Add(1)
+	ctx, cancel := context.WithTimeout(a.ctx, limit)
+	return ctx, func() { cancel(); a.work.Done() }, true
+}
+
+// take has f, which answers one question, run by a goroutine of its own,
+// unless podium is stopping. It reports whether it did.
+func (a *Adapter) take(f func(ctx context.Context)) bool {
+	ctx, end, ok := a.begin()
+	if !ok {
 		return false
 	}
-	a.work.Go(func() {
-		ctx, cancel := context.WithTimeout(a.ctx, limit)
-		defer cancel()
+	go func() {
+		defer end()
 		defer func() {
 			if p := recover(); p != nil {
 				a.log.Error("a question was lost", "error", fmt.Sprintf("panic: %v", p))
 			}
 		}()
 		f(ctx)
-	})
+	}()
 	return true
 }
 

@@ -256,6 +256,23 @@ func TestLateCommandWithoutResponseURL(t *testing.T) {
 	}
 }
 
+// TestResponseURLUsedUp sees the rest of a long answer take another way, and nothing said twice.
+func TestResponseURLUsedUp(t *testing.T) {
+	w := start(t, &bottest.Recorder{Reply: func(context.Context, bot.Message) (bot.Reply, error) { return reply("20,000 characters"), nil }}, "http")
+	w.Fail("response_url", slacktest.Fault{}, slacktest.Fault{Status: http.StatusNotFound})
+	must(t, w.Link.Command(t.Context(), slacktest.Command{Text: "at length"}))
+	var got, text []string
+	for _, m := range w.said(t, 3) {
+		got, text = append(got, m.Method), append(text, m.Text)
+	}
+	if want := []string{"ack", "response_url", "chat.postEphemeral"}; !slices.Equal(got, want) {
+		t.Errorf("a long answer comes by %q, want %q", got, want)
+	}
+	if got, want := letters(strings.Join(text, "\n")), letters(escape(reply("20,000 characters").Text())); got != want {
+		t.Errorf("the messages say %d letters, want the %d of the answer", len(got), len(want))
+	}
+}
+
 func TestRateLimits(t *testing.T) {
 	for _, test := range []struct {
 		name   string

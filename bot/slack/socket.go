@@ -315,20 +315,18 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 // answerEnvelope answers a slash command with its acknowledgement, if the
 // answer is ready in time and fits.
 func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope, payload command) {
-	now, acked, ok := a.command(ctx.Done(), payload)
-	if !ok {
-		return
-	}
-	var answer any
-	if now != nil && e.Answers {
-		body, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
-		if err == nil && len(body)+len(e.ID)+64 < payloadLimit {
-			answer = json.RawMessage(body)
+	a.command(ctx, payload, func(now *outgoing) bool {
+		var answer any
+		if now != nil && e.Answers {
+			body, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
+			if err == nil && len(body)+len(e.ID)+64 < payloadLimit {
+				answer = json.RawMessage(body)
+			}
 		}
-	}
-	err := c.ack(e.ID, answer)
-	if err != nil {
-		a.log.Debug("an acknowledgement did not get through", "error", err)
-	}
-	acked(answer != nil && err == nil)
+		err := c.ack(e.ID, answer)
+		if err != nil {
+			a.log.Debug("an acknowledgement did not get through", "error", err)
+		}
+		return answer != nil && err == nil
+	})
 }

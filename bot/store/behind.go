@@ -18,6 +18,7 @@ import (
 const (
 	maxBehind = 10_000 // writes that wait; some minutes of a busy workspace
 	batchSize = 500    // writes in one transaction
+	maxTurns  = 2_000  // that stay in memory once written
 
 	// gather is how long a write waits for others: a transaction of many costs
 	// hardly more than one of one, and nobody waits for either.
@@ -44,6 +45,7 @@ type behind struct {
 	queue  []write
 	turns  map[string]latest[bot.Turn]
 	refs   map[bot.MessageRef]latest[bot.Reference]
+	keep   bool // turns stay in memory once written: no other process sets them
 	closed bool
 	wake   chan struct{} // holds a token while there is something to write
 	hurry  chan struct{} // closed when drain begins
@@ -98,7 +100,7 @@ func (b *behind) written(n int) {
 	defer b.mu.Unlock()
 	for _, w := range b.queue[:n] {
 		if l, ok := b.turns[w.turn]; ok {
-			if l.waiting--; l.waiting == 0 {
+			if l.waiting--; l.waiting == 0 && (!b.keep || len(b.turns) > maxTurns) {
 				delete(b.turns, w.turn)
 			} else {
 				b.turns[w.turn] = l

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -261,6 +262,9 @@ func (s *SQL) Votes(ctx context.Context) ([]Tally, error) {
 // Purge forgets what is older, at now, than it is to be kept. It deletes a
 // little at a time, so that nobody waits for it.
 func (s *SQL) Purge(ctx context.Context, now time.Time) error {
+	s.behind.mu.Lock()
+	maps.DeleteFunc(s.behind.turns, func(_ string, l latest[bot.Turn]) bool { return l.waiting == 0 && now.Sub(l.value.At) > turnFor })
+	s.behind.mu.Unlock()
 	for _, p := range []struct {
 		table, key string
 		keep       time.Duration
