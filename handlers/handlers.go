@@ -55,6 +55,7 @@ type Handlers struct {
 	zone          *time.Location
 	log           *slog.Logger
 	kinds         []kind
+	fields        map[string][]string // for Complete
 }
 
 // kind is a kind of request: the first of the list that takes a message
@@ -74,6 +75,7 @@ func New(o Options) *Handlers {
 	if h.zone == nil {
 		h.zone = time.UTC
 	}
+	h.fields = h.completions()
 	h.kinds = []kind{
 		{"press", func(m bot.Message, _ []string) bool { return m.Kind == bot.Press }, h.press},
 		{"help", whole("help"), h.help},

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/bwmarrin/discordgo"
-
-	"podium/bot"
 )
 
 // The two commands. Reminders have one of their own because Discord gives
@@ -162,22 +160,23 @@ func (a *Adapter) register(ctx context.Context) error {
 	for pause := 5 * time.Second; ; pause = min(2*pause, 5*time.Minute) {
 		var have []command
 		err := a.request(ctx, http.MethodGet, path, nil, &have)
+		if err == nil && same(have, want) {
+			a.log.Debug("discord has the commands already")
+			return nil
+		}
 		if err == nil {
-			if same(have, want) {
-				a.log.Debug("discord has the commands already")
-				return nil
-			}
-			if err = a.request(ctx, http.MethodPut, path, want, nil); err == nil {
-				a.log.Info("commands registered with discord", "guild", a.o.GuildID)
-				return nil
-			}
+			err = a.request(ctx, http.MethodPut, path, want, nil)
+		}
+		if err == nil {
+			a.log.Info("commands registered with discord", "guild", a.o.GuildID)
+			return nil
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		switch _, status := code(err); {
 		case status == http.StatusUnauthorized:
-			return &bot.ConfigError{Setting: "PODIUM_DISCORD_TOKEN", Problem: "Discord refused the token; copy the present one from the Bot page of the application"}
+			return errToken
 		case status >= 400 && status < 500:
 			a.log.Error("discord refused podium's commands; people can still mention podium", "error", err,
 				"remedy", "Compare PODIUM_DISCORD_APPLICATION_ID and PODIUM_DISCORD_GUILD_ID with the application and the server, and invite podium with the link of `podium manifest discord`.")

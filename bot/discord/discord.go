@@ -145,6 +145,9 @@ func New(o Options) (*Adapter, error) {
 
 func lookup(ctx context.Context, session *discordgo.Session) (string, error) {
 	u, err := session.Gateway(discordgo.WithContext(ctx))
+	if _, status := code(err); status == http.StatusUnauthorized {
+		return "", errToken
+	}
 	if err != nil {
 		return "", cause(err)
 	}

@@ -99,7 +99,7 @@ func (g *gateway) run(ctx context.Context) error {
 }
 
 // errReconnect is Discord's request to connect anew at once.
-var errReconnect = errors.New("Discord asked to reconnect")
+var errReconnect = errors.New("asked to reconnect")
 
 // connect makes one connection and serves it until it ends. ready tells
 // whether Discord accepted the session.
@@ -300,7 +300,7 @@ func (g *gateway) ended(err error) error {
 	case 4003, 4007, 4009: // not authenticated, invalid sequence, session timed out
 		g.forget()
 	case 4004:
-		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the token; copy the present one from the Bot page of the application")
+		return errToken
 	case 4010:
 		return refuse("PODIUM_DISCORD_SHARD_ID", "Discord refused shard %d of %d; the id counts from 0 and stays below PODIUM_DISCORD_SHARD_COUNT", g.shard[0], g.shard[1])
 	case 4011:

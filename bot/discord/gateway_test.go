@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,17 @@ func TestWrongToken(t *testing.T) {
 	defer s.Close()
 	if e := s.fails(t); e.Setting != "PODIUM_DISCORD_TOKEN" || strings.Contains(e.Error(), "wrong") {
 		t.Errorf("Run = %v, want PODIUM_DISCORD_TOKEN without the token", e)
+	}
+}
+
+func TestWrongTokenAtTheLookUp(t *testing.T) {
+	s := begin(t, &bottest.Recorder{}, func(s *harness) {
+		s.Intercept = func(r discordtest.Request) (int, http.Header, string, bool) {
+			return 401, nil, `{"message":"401: Unauthorized","code":0}`, false
+		}
+	})
+	if e := s.fails(t); e.Setting != "PODIUM_DISCORD_TOKEN" {
+		t.Errorf("Run = %v, want PODIUM_DISCORD_TOKEN", e)
 	}
 }
 
@@ -308,5 +320,20 @@ func TestReplyToPodium(t *testing.T) {
 	got := h.Messages()
 	if len(got) != 1 || got[0].Text != "and in Afghanistan?" || got[0].Kind != bot.Mention {
 		t.Errorf("the handler got %+v, want the reply to podium alone", got)
+	}
+}
+
+func TestShard(t *testing.T) {
+	s := prepareHarness(t, &bottest.Recorder{}, false, func(o *options) { o.ShardID, o.ShardCount = 1, 2 })
+	s.run()
+	defer s.Close()
+	if h := s.greeted(t, 1); fmt.Sprint(h.Shard) != "[1 2]" {
+		t.Errorf("shard = %v, want [1 2]", h.Shard)
+	}
+	s.asks(t, "hello")
+	s.cancel()
+	<-s.ended
+	if n := len(s.Requests("GET /applications/")); n != 0 {
+		t.Errorf("shard 1 looked at the commands %d times; shard 0 does that", n)
 	}
 }

@@ -374,3 +374,85 @@ func TestNoSecretsInTheLog(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedResponses sees that a refusal is logged with its remedy, and not
+// tried again.
+func TestRefusedResponses(t *testing.T) {
+	for _, test := range []struct {
+		name, request, answer, remedy string
+		status                        int
+	}{
+		{"unknown interaction", "POST /interactions/", `{"code":10062,"message":"Unknown interaction"}`, "3 seconds", 404},
+		{"already acknowledged", "POST /interactions/", `{"code":40060,"message":"Interaction has already been acknowledged."}`, "Another process", 400},
+		{"missing permission", "POST /channels/", `{"code":50013,"message":"Missing Permissions"}`, "Send Messages", 403},
+		{"unknown channel", "POST /channels/", `{"code":10003,"message":"Unknown Channel"}`, "gone", 404},
+		{"closed direct messages", "POST /channels/", `{"code":50007,"message":"Cannot send messages to this user"}`, "/podium ask", 403},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := prepareHarness(t, &bottest.Recorder{}, false)
+			s.Intercept = func(r discordtest.Request) (int, http.Header, string, bool) {
+				if strings.HasPrefix(r.Method+" "+r.Path, test.request) {
+					return test.status, nil, test.answer, false
+				}
+				return 0, nil, "", false
+			}
+			s.run()
+			defer s.Close()
+			s.connected()
+			if err := s.Dispatch("INTERACTION_CREATE", s.Interaction(2, discordtest.Command("help"), nil)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Send(bottest.Utterance{Kind: bot.Direct, Text: "hello"}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := s.Until(ctx, func() bool {
+				return len(s.Requests("POST /interactions/")) > 0 && len(s.Requests("POST /channels/")) > 0
+			}); err != nil {
+				t.Fatal(err)
+			}
+			s.cancel()
+			<-s.ended
+			if n := len(s.Requests(test.request)); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+			if !strings.Contains(s.log.String(), test.remedy) {
+				t.Errorf("the log does not say %q:\n%s", test.remedy, s.log)
+			}
+		})
+	}
+}
+
+// TestLostAcknowledgement sees that an answer goes on although Discord's own
+// answer to the first response got lost.
+func TestLostAcknowledgement(t *testing.T) {
+	long := bottest.Replies()[len(bottest.Replies())-1].Reply
+	s := prepareHarness(t, bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return long, nil }), false)
+	failed := false
+	s.Intercept = func(r discordtest.Request) (int, http.Header, string, bool) {
+		if strings.HasPrefix(r.Path, "/interactions/") && !failed {
+			failed = true
+			return 503, nil, "", true
+		}
+		return 0, nil, "", false
+	}
+	s.run()
+	defer s.Close()
+	s.connected()
+	if _, err := s.Interact(s.Interaction(2, discordtest.Command("help"), nil)); err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for range 4 {
+		text += s.hears(t).Text
+	}
+	if !strings.Contains(text, "sentence 6") {
+		t.Errorf("the end of the answer is missing: ...%s", text[len(text)-200:])
+	}
+	s.cancel()
+	<-s.ended
+	if got := len(s.All()); got != 4 {
+		t.Errorf("%d messages, want 4", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,10 +54,7 @@ func (a *Adapter) hear(in incoming) {
 	m.Text = strings.TrimSpace(strings.NewReplacer("<@"+*self+">", " ", "<@!"+*self+">", " ").Replace(in.Content))
 	if in.Guild != "" {
 		m.Kind = bot.Mention
-		named := false
-		for _, u := range in.Mentions {
-			named = named || u.ID == *self
-		}
+		named := slices.ContainsFunc(in.Mentions, func(u user) bool { return u.ID == *self })
 		// Without the privileged intent a reply to podium has its text only
 		// if the person left the ping on, and then podium is named, too.
 		reply := in.Referenced != nil && in.Referenced.Author.ID == *self && m.Text != ""

@@ -268,6 +268,9 @@ func code(err error) (int, int) {
 	return e.Message.Code, e.Response.StatusCode
 }
 
+// errToken is what podium ends with when Discord refuses its token.
+var errToken = &bot.ConfigError{Setting: "PODIUM_DISCORD_TOKEN", Problem: "Discord refused the token; copy the present one from the Bot page of the application"}
+
 const (
 	unknownInteraction  = 10062
 	alreadyAcknowledged = 40060

@@ -138,10 +138,8 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		<-ctx.Done()
 		return nil
 	}
-	if db := r.store.SQLite(); db != nil && !r.beside {
-		if err := repair(ctx, db); err != nil {
-			return fmt.Errorf("River's tables: %w", err)
-		}
+	if err := repair(ctx, r.store, r.beside, r.now()); err != nil {
+		return fmt.Errorf("River's tables: %w", err)
 	}
 	w := &worker{reminders: r, composer: c, turns: newTurns(r.limits)}
 	work, err := newJobs(r.store, names, w, r.log)

@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"time"
@@ -139,25 +138,39 @@ func migrateOn[T any](ctx context.Context, driver riverdriver.Driver[T], log *sl
 	return nil
 }
 
-// repair takes over from a process that was killed: on SQLite there is no other
-// one, so its lease is void and its jobs are not running. On PostgreSQL, River
-// finds out by itself, in time.
-func repair(ctx context.Context, db *sql.DB) error {
+// repair takes over from a process that was killed: on SQLite, unless another
+// works beside this one, its lease is void and its jobs are not running. On
+// PostgreSQL, River finds that out by itself, in time. Jobs whose time has come
+// need not wait for River to elect who looks for them.
+func repair(ctx context.Context, st *store.SQL, beside bool, now time.Time) error {
+	db := st.SQLite()
+	if db == nil {
+		_, err := st.Postgres().Exec(ctx, comeDue, now)
+		return err
+	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	for _, statement := range []string{
-		`DELETE FROM river_leader`,
-		`UPDATE river_job SET state = 'available' WHERE state = 'running'`,
-	} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
+	if !beside {
+		for _, statement := range []string{
+			`DELETE FROM river_leader`,
+			`UPDATE river_job SET state = 'available' WHERE state = 'running'`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
 		}
+	}
+	// As riversqlite writes times.
+	if _, err := tx.ExecContext(ctx, comeDue, now.UTC().Format("2006-01-02 15:04:05.000")); err != nil {
+		return err
 	}
 	return tx.Commit()
 }
+
+const comeDue = `UPDATE river_job SET state = 'available' WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= $1 AND kind = 'occurrence'`
 
 // quiet passes on River's errors as warnings: what they are about is tried
 // again, and podium logs for itself what was given up.

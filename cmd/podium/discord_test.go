@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -189,6 +190,28 @@ func TestDiscord(t *testing.T) {
 					}
 				}
 			})
+			t.Run("the golden transcripts", func(t *testing.T) {
+				files, err := filepath.Glob("../../handlers/testdata/*.txt")
+				if err != nil || len(files) == 0 {
+					t.Fatalf("no transcripts: %v", err)
+				}
+				for n, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// A conversation of its own.
+					channel := fmt.Sprint(700+n) + "000000000000000"
+					s.Set("/channels/"+channel, map[string]any{"id": channel, "type": 1})
+					for _, exchange := range strings.Split("\n"+string(text), "\n> ")[1:] {
+						question, want, _ := strings.Cut(exchange, "\n")
+						_, m := x.message(t, question, map[string]any{"channel_id": channel, "guild_id": nil, "member": nil})
+						if !slices.Equal(strings.Fields(m.Text()), strings.Fields(want)) {
+							t.Errorf("%s: %q is answered\n%s\nwant the words of\n%s", filepath.Base(file), question, m.Text(), want)
+						}
+					}
+				}
+			})
 			t.Run("the answer first", func(t *testing.T) {
 				var m struct {
 					Content string
@@ -220,6 +243,25 @@ func TestDiscord(t *testing.T) {
 					if !strings.Contains(test.m.Text(), test.want) || !test.m.Private {
 						t.Errorf("podium said %q, private %v, want %q in private", test.m.Text(), test.m.Private, test.want)
 					}
+				}
+			})
+			t.Run("autocomplete", func(t *testing.T) {
+				data := discordtest.Command("ask", "question", "how many tr")
+				data["options"].([]any)[0].(map[string]any)["options"].([]any)[0].(map[string]any)["focused"] = true
+				i := s.Interaction(4, data, nil)
+				start := time.Now()
+				var body []byte
+				var err error
+				if x.overHTTP {
+					body, err = x.Post("http://"+x.address+"/discord/interactions", i)
+				} else {
+					body, err = x.Interact(i)
+				}
+				if err != nil || !strings.Contains(string(body), `"value":"How many troops"`) {
+					t.Errorf("completed by %s, %v", body, err)
+				}
+				if d := time.Since(start); d > time.Second {
+					t.Errorf("completed after %v", d)
 				}
 			})
 			t.Run("follow-up questions", func(t *testing.T) {

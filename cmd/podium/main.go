@@ -22,6 +22,7 @@ import (
 	"podium/bot"
 	"podium/bot/store"
 	"podium/config"
+	"podium/handlers"
 )
 
 func main() {
@@ -78,7 +79,7 @@ type program struct {
 	stdout, stderr io.Writer
 
 	// What serve runs; tests put their own in place.
-	newAdapters func(config.Settings, bot.Handler, *store.SQL, *slog.Logger) ([]bot.Adapter, error)
+	newAdapters func(config.Settings, *handlers.Handlers, *store.SQL, *slog.Logger) ([]bot.Adapter, error)
 }
 
 // settings loads the settings as cmd's flags, the environment and the settings

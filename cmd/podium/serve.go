@@ -52,7 +52,7 @@ func newHandler(s config.Settings, base *knowledge.Base, st *store.SQL, r *sched
 
 // newAdapters makes the adapters of the platforms that are configured. A new
 // platform is an entry here.
-func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
+func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
 	var list []bot.Adapter
 	if s.Slack.Configured() {
 		a, err := slack.New(slack.Options{
@@ -85,6 +85,7 @@ func newAdapters(s config.Settings, h bot.Handler, st *store.SQL, log *slog.Logg
 			Handler:       h,
 			Seen:          st,
 			References:    st,
+			Completer:     h,
 			Log:           log,
 		})
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"podium/bot"
 	"podium/bot/store"
 	"podium/config"
+	"podium/handlers"
 )
 
 // listen returns a listener on a free port of this machine.
@@ -202,7 +203,7 @@ func serveHere(t *testing.T, database string, adapters ...bot.Adapter) *serving 
 	p := &program{
 		environ: []string{office(t), "PODIUM_DISCORD_TOKEN=x", "PODIUM_HTTP_ADDR=" + l.Addr().String(), "PODIUM_DATABASE_URL=" + database},
 		stdout:  io.Discard, stderr: io.Discard,
-		newAdapters: func(config.Settings, bot.Handler, *store.SQL, *slog.Logger) ([]bot.Adapter, error) {
+		newAdapters: func(config.Settings, *handlers.Handlers, *store.SQL, *slog.Logger) ([]bot.Adapter, error) {
 			return adapters, nil
 		},
 	}
