@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,11 +47,17 @@ func (b *testbed) fill(n, channels int, due time.Time, step time.Duration) {
 			byPlatform[o] = "fake"
 			list = append(list, o)
 		}
-		for _, r := range group {
-			if ok, err := b.store.AddReminder(b.t.Context(), r); err != nil || !ok {
-				b.t.Fatal(ok, err)
-			}
+		var adding sync.WaitGroup
+		for part := range slices.Chunk(group, 20) {
+			adding.Go(func() {
+				for _, r := range part {
+					if ok, err := b.store.AddReminder(b.t.Context(), r); err != nil || !ok {
+						b.t.Error(ok, err)
+					}
+				}
+			})
 		}
+		adding.Wait()
 		if err := b.enqueue(b.t.Context(), byPlatform, list...); err != nil {
 			b.t.Fatal(err)
 		}
@@ -74,25 +82,28 @@ func (b *testbed) drained(n int, within time.Duration) []time.Time {
 	return at
 }
 
-// BenchmarkInsert keeps confirmed reminders with their jobs, one by one, as
-// confirmations do.
+// BenchmarkInsert keeps active reminders with their jobs, as confirmations do,
+// 50 at a time.
 func BenchmarkInsert(b *testing.B) {
 	benchEach(b, func(b *testing.B, address string) {
 		bed := newTestbed(b, openStore(b, address), Limit{})
 		start := time.Now().UTC().Truncate(time.Second)
-		n := 0
-		for b.Loop() {
-			r := bot.Reminder{ID: fmt.Sprintf("r%06d", n), Platform: "fake", Channel: "c", Schedule: "every day at 12:00", Zone: "UTC", Start: start,
-				State: bot.Active, Next: start.Add(time.Duration(n+3600) * time.Second)}
-			if ok, err := bed.store.AddReminder(b.Context(), r); err != nil || !ok {
-				b.Fatal(ok, err)
+		var n atomic.Int64
+		b.SetParallelism(25)
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				i := n.Add(1)
+				r := bot.Reminder{ID: fmt.Sprintf("r%06d", i), Platform: "fake", Channel: "c", Schedule: "every day at 12:00", Zone: "UTC", Start: start,
+					State: bot.Active, Next: start.Add(time.Duration(i+3600) * time.Second)}
+				if ok, err := bed.store.AddReminder(b.Context(), r); err != nil || !ok {
+					b.Error(ok, err)
+				}
+				if err := bed.enqueueNext(b.Context(), r); err != nil {
+					b.Error(err)
+				}
 			}
-			if err := bed.enqueueNext(b.Context(), r); err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "inserts/s")
+		})
+		b.ReportMetric(float64(n.Load())/b.Elapsed().Seconds(), "inserts/s")
 	})
 }
 

@@ -152,6 +152,9 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestCrash kills processes at any moment while they post: every occurrence is
 // posted, and none twice.
 func TestCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
 	t.Run("sqlite", func(t *testing.T) {
 		crash(t, "sqlite:"+filepath.Join(t.TempDir(), "podium.db"), 1)
 	})

@@ -51,7 +51,7 @@ func scanReminder(row interface{ Scan(...any) error }) (bot.Reminder, error) {
 
 // AddReminder keeps a new reminder; ok is false if its ID is taken.
 func (s *SQL) AddReminder(ctx context.Context, r bot.Reminder) (ok bool, err error) {
-	return s.changed(ctx, s.write, `INSERT INTO reminders (`+reminderColumns+`)
+	return s.groupedChange(ctx, `INSERT INTO reminders (`+reminderColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`, reminderArgs(r)...)
 }
 
@@ -179,19 +179,11 @@ func (s *SQL) OpenDeliveries(ctx context.Context, platforms []string, before tim
 // BeginDelivery keeps that an attempt to post d begins. With first, ok is false
 // if there has been one before; without, if the last is not d's any more.
 func (s *SQL) BeginDelivery(ctx context.Context, d bot.Delivery, first bool, lastTried time.Time) (ok bool, err error) {
-	err = s.grouped(ctx, func(db execer) (err error) {
-		if first {
-			ok, err = s.changed(ctx, db, insertDelivery+`DO NOTHING`, deliveryArgs(d)...)
-		} else {
-			ok, err = s.changed(ctx, db, `UPDATE deliveries SET at = $3 WHERE reminder = $1 AND due = $2 AND state = 'posting' AND at = $4`,
-				d.Reminder, micros(d.Due), micros(d.Tried), micros(lastTried))
-		}
-		return err
-	})
-	if err != nil {
-		return false, err // write may still be running: ok is not ours yet
+	if first {
+		return s.groupedChange(ctx, insertDelivery+`DO NOTHING`, deliveryArgs(d)...)
 	}
-	return ok, nil
+	return s.groupedChange(ctx, `UPDATE deliveries SET at = $3 WHERE reminder = $1 AND due = $2 AND state = 'posting' AND at = $4`,
+		d.Reminder, micros(d.Due), micros(d.Tried), micros(lastTried))
 }
 
 // CancelDelivery forgets an attempt that the platform refused: nothing was
@@ -242,6 +234,18 @@ func (s *SQL) changed(ctx context.Context, db execer, statement string, args ...
 	}
 	n, err := result.RowsAffected()
 	return n > 0, s.explain(err)
+}
+
+// groupedChange is changed in a transaction with others' writes.
+func (s *SQL) groupedChange(ctx context.Context, statement string, args ...any) (ok bool, err error) {
+	err = s.grouped(ctx, func(db execer) (err error) {
+		ok, err = s.changed(ctx, db, statement, args...)
+		return err
+	})
+	if err != nil {
+		return false, err // the statement may still be running: ok is not ours yet
+	}
+	return ok, nil
 }
 
 // quoted makes a list in SQL of podium's own words.
