@@ -26,9 +26,11 @@ const (
 
 	draftFor       = time.Hour       // a draft may be confirmed for so long
 	reconcileEvery = 5 * time.Minute // and at the start
-	// reconcileAhead is how far ahead the reconciler looks for occurrences
-	// without a job: what is due later is found by a later round.
-	reconcileAhead = 2 * reconcileEvery
+	reconcileAgain = 5 * time.Second // after a failure
+	// jobsAhead is how far ahead occurrences get a job. What is due later is
+	// found by a later round of the reconciler, and costs River nothing: on
+	// SQLite it looks through all the jobs that are to come every 5 seconds.
+	jobsAhead = 2 * reconcileEvery
 
 	// How many reminders there may be.
 	maxInChannel   = 25
@@ -151,19 +153,21 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 	if err := work.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("River: %w", err)
 	}
-	tick := time.NewTicker(reconcileEvery)
-	defer tick.Stop()
-	for {
-		if err := r.reconcile(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("can not look for reminders that have been left out", "error", err)
-		}
-		w.turns.sweep(r.now())
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for running := true; running; {
 		select {
-		case <-tick.C:
-			continue
+		case <-timer.C:
+			wait := reconcileEvery
+			if err := r.reconcile(ctx); err != nil && ctx.Err() == nil {
+				r.log.Error("can not look for the reminders that are due next", "error", err)
+				wait = reconcileAgain
+			}
+			w.turns.sweep(r.now())
+			timer.Reset(wait)
 		case <-ctx.Done():
+			running = false
 		}
-		break
 	}
 	soft, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
@@ -181,11 +185,12 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 // stopWait is how long posts in hand may take to finish at the end.
 const stopWait = 2500 * time.Millisecond
 
-// reconcile inserts the jobs that are missing: of occurrences whose insertion
-// was cut off, of databases that were restored or moved without River's tables.
+// reconcile inserts the jobs that are missing: of occurrences that are due
+// soon now, or whose insertion was cut off, and of databases that were restored
+// or moved without River's tables.
 func (r *Reminders) reconcile(ctx context.Context) error {
 	names := r.names()
-	due, err := r.store.DueReminders(ctx, names, r.now().Add(reconcileAhead))
+	due, err := r.store.DueReminders(ctx, names, r.now().Add(jobsAhead))
 	if err != nil {
 		return err
 	}
@@ -273,9 +278,10 @@ func (r *Reminders) insertQueued(ctx context.Context) {
 	}
 }
 
-// enqueueNext inserts the job of a reminder's next occurrence, if it has one.
+// enqueueNext inserts the job of a reminder's next occurrence, if that is due
+// soon.
 func (r *Reminders) enqueueNext(ctx context.Context, reminder bot.Reminder) error {
-	if reminder.State != bot.Active || reminder.Next.IsZero() {
+	if reminder.State != bot.Active || reminder.Next.IsZero() || reminder.Next.Sub(r.now()) > jobsAhead {
 		return nil
 	}
 	o := occurrence{reminder.ID, reminder.Next.Unix()}

@@ -514,8 +514,8 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// TestDiskFull: while nothing can be written, nothing is posted; what was
-// posted when the disk filled up is found, and posted once.
+// TestDiskFull: the disk fills up while a post is made. Whether its outcome
+// could still be written or not, it is posted once.
 func TestDiskFull(t *testing.T) {
 	st := openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "podium.db"))
 	limit := func(pages string) {
@@ -550,9 +550,6 @@ func TestDiskFull(t *testing.T) {
 	early := b.tryAdd(t, "jjjjj", now)
 	if early == nil {
 		t.Error("a reminder was kept on a full disk")
-	}
-	if d, _, err := st.Delivery(t.Context(), r.ID, r.Next); err != nil || d.State != bot.Posting {
-		t.Errorf("delivery on a full disk: %+v, %v", d, err)
 	}
 	limit("1073741823")
 	b.delivered(r, r.Next, bot.Posted)

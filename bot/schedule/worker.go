@@ -44,7 +44,7 @@ type worker struct {
 }
 
 // Work resolves one occurrence. A nil error means that it is resolved, and that
-// the job of the next one is there.
+// the job of the next one is there, if that is due soon.
 func (w *worker) Work(ctx context.Context, job *river.Job[occurrence]) error {
 	st := w.reminders.store
 	due := job.Args.due()
