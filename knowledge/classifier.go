@@ -384,17 +384,3 @@ func (c *classifier) score(q *question, v *vector, scores []float32) {
 		}
 	}
 }
-
-// best returns the class with the highest score and the next.
-func best(scores []float32) (first, second int) {
-	first, second = 0, -1
-	for i := 1; i < len(scores); i++ {
-		switch {
-		case scores[i] > scores[first]:
-			first, second = i, first
-		case second < 0 || scores[i] > scores[second]:
-			second = i
-		}
-	}
-	return first, second
-}

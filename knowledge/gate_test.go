@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-// sourceText is the announcement of the small knowledge files in these tests.
-const sourceText = `Acme will move to Calder Bay on March 3, 2027, said Ada Park, the mayor. "We are glad," Park said.
-
-The new office has 40 desks. No date was set for the party.`
-
 // head is a knowledge file up to its intents.
 const head = `announcement: {title: Acme moves, date: 2026-11-01}
 source: |

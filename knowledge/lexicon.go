@@ -7,12 +7,13 @@ import (
 // A lexicon is what a matcher knows of words: those of its training, their
 // stems, what stands for what, and who is called what.
 type lexicon struct {
-	forms   map[string]word // as typed, of everything that training saw
-	stems   map[string]word // by stem
-	counts  map[string]int  // how often training saw a stem
-	byStart map[byte][]string
-	trie    map[trieKey]trieNode
-	nodes   int32
+	forms    map[string]word // as typed, of everything that training saw
+	stems    map[string]word // by stem
+	counts   map[string]int  // how often training saw a stem
+	doubtful map[string]int  // words of examples that may be typing errors, and how often they stand there
+	byStart  map[byte][]string
+	trie     map[trieKey]trieNode
+	nodes    int32
 }
 
 // word is a word as typed, cut to its stem.
@@ -81,11 +82,12 @@ type question struct {
 
 func newLexicon() *lexicon {
 	return &lexicon{
-		forms:   make(map[string]word),
-		stems:   make(map[string]word),
-		counts:  make(map[string]int),
-		byStart: make(map[byte][]string),
-		trie:    make(map[trieKey]trieNode),
+		forms:    make(map[string]word),
+		stems:    make(map[string]word),
+		counts:   make(map[string]int),
+		doubtful: make(map[string]int),
+		byStart:  make(map[byte][]string),
+		trie:     make(map[trieKey]trieNode),
 	}
 }
 
@@ -105,6 +107,52 @@ func (l *lexicon) learn(s string, q *question) {
 		}
 		l.learnWord(token, &q.stemmer)
 	}
+}
+
+// learnExample makes the words of an example known, all but what may be typing
+// errors: those that are no English words wait for settle.
+func (l *lexicon) learnExample(s string, q *question) {
+	q.text.read(s)
+	for i := range q.text.tokens {
+		token := string(q.text.token(i))
+		to, ok := chatWords[token]
+		if !ok {
+			to = token
+		}
+		for w := range strings.FieldsSeq(to) {
+			if _, known := l.forms[w]; known || englishWords()[w] != tierNone || isDigit(w[0]) {
+				l.learnWord(w, &q.stemmer)
+			} else {
+				l.doubtful[w]++
+			}
+		}
+	}
+}
+
+// rareForm is how often a word that is no English one must stand in the
+// examples to be taken for a word all the same.
+const rareForm = 3
+
+// settle makes those of the doubtful words known that are no typing errors of
+// others.
+func (l *lexicon) settle(q *question) {
+	for _, form := range sortedKeys(l.doubtful) {
+		if l.doubtful[form] >= rareForm {
+			l.learnWord(form, &q.stemmer)
+		}
+	}
+	var words []string
+	for _, form := range sortedKeys(l.doubtful) {
+		if l.doubtful[form] < rareForm {
+			if _, ok := l.spell(form); !ok {
+				words = append(words, form)
+			}
+		}
+	}
+	for _, form := range words {
+		l.learnWord(form, &q.stemmer)
+	}
+	clear(l.doubtful)
 }
 
 func (l *lexicon) learnWord(form string, s *stemmer) word {
@@ -209,8 +257,9 @@ func (l *lexicon) word(form string, q *question, at int) word {
 }
 
 // spell returns the nearest known word to one that is unknown: one edit off,
-// or two from eight letters on. Of equals the one that training saw more often
-// wins, then the first in the alphabet.
+// or two from eight letters on. Of equals the one that starts alike for longer
+// wins, then the one that training saw more often, then the first in the
+// alphabet.
 func (l *lexicon) spell(form string) (string, bool) {
 	if len(form) < 4 || len(form) > 24 {
 		return "", false
@@ -219,16 +268,20 @@ func (l *lexicon) spell(form string) (string, bool) {
 	if len(form) >= 8 {
 		limit = 3
 	}
-	found, least, count := "", limit, 0
+	found, least, prefix, count := "", limit, 0, 0
 	try := func(candidates []string) {
 		for _, c := range candidates {
 			n := distance(form, c, limit)
 			if n >= limit {
 				continue
 			}
+			same := 0
+			for same < len(c) && same < len(form) && c[same] == form[same] {
+				same++
+			}
 			seen := l.counts[l.forms[c].stem]
-			if n < least || n == least && (seen > count || seen == count && c < found) {
-				found, least, count = c, n, seen
+			if n < least || n == least && (same > prefix || same == prefix && (seen > count || seen == count && c < found)) {
+				found, least, prefix, count = c, n, same, seen
 			}
 		}
 	}

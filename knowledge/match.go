@@ -53,13 +53,14 @@ const (
 
 // A matcher finds a question's intent.
 type matcher struct {
+	accept    float32 // the margin from which on a topic is answered
 	base      *Base
 	lexicon   *lexicon
 	model     *classifier
 	classes   []class
 	said      int               // the classifier's class of everything that the announcement speaks of
 	vocab     []map[uint64]bool // by class: the words and concepts that it knows
-	entities  []map[int32]int   // by class: how often it names an entity; an answer counts twice
+	entities  []map[int32]int   // by class: how often it names an entity; ofAnswer if an answer does
 	central   map[int32]bool    // the entities that most topics name: they tell nothing
 	telling   map[string]bool   // the kinds of entities that tell one question from another
 	asked     [][asksKinds]int  // by class: how many examples ask for what
@@ -118,24 +119,30 @@ func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) boo
 			m.lexicon.phrase(phrase, "="+group.head, noEntity, q)
 		}
 	}
-	for _, in := range b.Intents {
-		m.lexicon.learn(in.Title, q)
-		for _, e := range in.Examples {
-			m.lexicon.learn(e, q)
-		}
-	}
 	for _, s := range b.Sentences {
 		m.lexicon.learn(s, q)
 	}
+	for _, in := range b.Intents {
+		m.lexicon.learn(in.Title, q)
+		for _, a := range in.Answers {
+			m.lexicon.learn(a.Text, q)
+		}
+	}
+	for _, in := range b.Intents {
+		for _, e := range in.Examples {
+			m.lexicon.learnExample(e, q)
+		}
+	}
 	for _, s := range b.offTopic {
-		m.lexicon.learn(s, q)
+		m.lexicon.learnExample(s, q)
 	}
 	for _, u := range common.talk {
-		m.lexicon.learn(u.text, q)
+		m.lexicon.learnExample(u.text, q)
 	}
 	for _, s := range common.elsewhere {
-		m.lexicon.learn(s, q)
+		m.lexicon.learnExample(s, q)
 	}
+	m.lexicon.settle(q)
 
 	var samples []sample
 	add := func(class int, s string) {
@@ -187,6 +194,8 @@ func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) boo
 	for _, c := range common.countries {
 		m.countries[hashString(q.stemmer.stem(c))] = true
 	}
+	m.accept = acceptMargin(b)
+
 	// One more class is all topics together: said or not.
 	m.said = len(m.classes)
 	for i := range samples {
@@ -211,6 +220,25 @@ func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) boo
 	return m
 }
 
+// acceptMargin is the margin from which on a question is answered. The more
+// examples the topics have, the nearer to them most questions are, and the
+// stricter podium can be.
+func acceptMargin(b *Base) float32 {
+	const (
+		few, strictFew   = 20, -0.42 // examples a topic
+		many, strictMany = 150, -0.22
+	)
+	topics, examples := 0, 0
+	for i := range b.Intents {
+		if b.Intents[i].Topic {
+			topics++
+			examples += len(b.Intents[i].Examples)
+		}
+	}
+	share := (float32(examples)/float32(max(topics, 1)) - few) / (many - few)
+	return strictFew + float32((strictMany-strictFew)*min(max(share, 0), 1))
+}
+
 // names are all that an entity is called: name, role, aliases, and of a person
 // the first and the last name.
 func names(e *Entity) []string {
@@ -225,6 +253,9 @@ func names(e *Entity) []string {
 	}
 	return out
 }
+
+// ofAnswer is how often an entity counts that an answer itself names.
+const ofAnswer = 1000
 
 // know collects the words and entities that each class knows, from its
 // examples and from its answers.
@@ -263,12 +294,12 @@ func (m *matcher) know(samples []sample) {
 			}
 			for _, s := range append([]string{a.Text}, a.Notes...) {
 				m.lexicon.read(s, q)
-				learn(i, q, 2)
+				learn(i, q, ofAnswer)
 				count()
 			}
 			for _, e := range a.Evidence {
 				m.lexicon.read(e.Text, q)
-				learn(i, q, 2)
+				learn(i, q, ofAnswer)
 				count()
 			}
 		}
@@ -278,7 +309,7 @@ func (m *matcher) know(samples []sample) {
 		if c.kind == classTopic {
 			topics++
 			for e, n := range m.entities[i] {
-				if n >= 2 {
+				if n >= m.enough(i) {
 					known[e]++
 				}
 			}
@@ -428,11 +459,11 @@ func (m *matcher) inherit(s, before string, x *scratch) string {
 // What the decision is made by; found on questions that were not seen in
 // training (testdata/README.md).
 const (
-	acceptMargin = -0.42 // from which on a topic is answered
-	talkScore    = -0.75 // from which on a message is smalltalk
-	talkCover    = 0.5   // and which share of its words smalltalk must know
-	alsoMargin   = 0.35  // a second reading this near is told beside the first
-	nearScore    = -0.85 // below which no topic is nearer than another
+	talkScore  = -0.75 // from which on a message is smalltalk
+	talkSaid   = 0     // above which the class of all topics speaks against smalltalk
+	talkCover  = 0.5   // and which share of its words smalltalk must know
+	alsoMargin = 0.35  // a second reading this near is told beside the first
+	nearScore  = -0.85 // below which no topic is nearer than another
 
 	coverWeight = 0.6
 	scoreWeight = 0.3
@@ -466,7 +497,7 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 	}
 	if m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
-		if scores[other] > talkScore && m.coverage(q, other) > talkCover {
+		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
 		return r
@@ -479,7 +510,7 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 			margin -= pingPenalty
 		}
 	}
-	if margin < acceptMargin && (topic < 0 || scores[other] > scores[topic]) {
+	if margin < m.accept && (topic < 0 || scores[other] > scores[topic]) {
 		r.Veto = VetoElse
 		if c := m.classes[other]; c.kind == classNotSaid {
 			r.Intent, r.Confidence = &m.base.Intents[c.intent], confidence(scores[other])
@@ -489,9 +520,9 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	if topic < 0 {
 		return r
 	}
-	r.Intent, r.Confidence = &m.base.Intents[m.classes[topic].intent], confidence(margin-acceptMargin)
+	r.Intent, r.Confidence = &m.base.Intents[m.classes[topic].intent], confidence(margin-m.accept)
 	switch {
-	case margin < acceptMargin:
+	case margin < m.accept:
 		if r.Veto == NoVeto {
 			r.Veto = VetoCoverage
 		}
@@ -499,20 +530,31 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	case !m.choose(&r, q, topic):
 		return r
 	}
-	if r.Veto, r.VetoWord = m.veto(q, s, topic); r.Veto != NoVeto {
+	var misattributed bool
+	if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic); r.Veto != NoVeto {
 		return r
 	}
 	r.Outcome = Answered
 	if m.twins(&r, q, topic) {
 		return r
 	}
-	r.Premise = m.premise(q, &r)
+	r.Premise = misattributed || m.premise(q, &r)
 	if second >= 0 && scores[topic]-scores[second] < alsoMargin {
 		if answers := m.base.Intents[m.classes[second].intent].Answers; len(answers) == 1 {
 			r.Also = &answers[0]
 		}
 	}
 	return r
+}
+
+// enough is how often class must name an entity to know it: more than a stray
+// example does.
+func (m *matcher) enough(class int) int {
+	total := 0
+	for _, n := range m.asked[class] {
+		total += n
+	}
+	return max(2, total/50)
 }
 
 // pings reports whether s calls a whole channel: who does that wants something
@@ -690,22 +732,29 @@ func (m *matcher) strange(q *question, class int) float32 {
 }
 
 // veto says what in q speaks against class, however well the words fit.
-func (m *matcher) veto(q *question, s string, class int) (Veto, string) {
+// misattributed says that q gives the source's words to somebody else.
+func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, misattributed bool) {
+	quote, held := m.quotation(s)
+	if quote != "" {
+		return VetoQuote, quote, false
+	}
 	for _, c := range q.concepts {
-		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < 2 && !m.central[c.entity] {
-			return VetoEntity, m.base.Entities[c.entity].Name
+		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity] {
+			// Whose words they are is for the answer to say.
+			if held && m.base.Entities[c.entity].Kind == "person" {
+				misattributed = q.asks == asksYesNo
+				continue
+			}
+			return VetoEntity, m.base.Entities[c.entity].Name, false
 		}
 		if w := &q.words[c.first]; c.entity == noEntity && m.countries[w.id] && !m.vocab[class][w.id] {
-			return VetoEntity, string(q.text.token(int(w.at)))
+			return VetoEntity, string(q.text.token(int(w.at))), false
 		}
 	}
 	if words := m.counted(q, class); words != "" {
-		return VetoCounted, words
+		return VetoCounted, words, false
 	}
-	if quote := m.foreignQuote(s); quote != "" {
-		return VetoQuote, quote
-	}
-	return NoVeto, ""
+	return NoVeto, "", misattributed
 }
 
 // counted is the noun behind "how many" if class does not know it.
@@ -728,13 +777,26 @@ func (m *matcher) holds(t *text) bool {
 	if len(t.tokens) == 0 {
 		return true
 	}
+	words := make([]string, len(t.tokens))
+	for i := range words {
+		words[i] = string(t.token(i))
+		if slices.Contains(m.source, words[i]) || len(words[i]) < 5 {
+			continue
+		}
+		for _, w := range m.source {
+			if distance(words[i], w, 2) < 2 {
+				words[i] = w
+				break
+			}
+		}
+	}
 	for start := range m.source {
 		at := start
-		for i := range t.tokens {
+		for i := range words {
 			found := false
 			for skip := 0; skip <= 2 && at < len(m.source); skip++ {
 				at++
-				if m.source[at-1] == string(t.token(i)) {
+				if m.source[at-1] == words[i] {
 					found = true
 					break
 				}
@@ -745,7 +807,7 @@ func (m *matcher) holds(t *text) bool {
 			if !found {
 				break
 			}
-			if i == len(t.tokens)-1 {
+			if i == len(words)-1 {
 				return true
 			}
 		}
@@ -766,12 +828,13 @@ func (m *matcher) vocabConcept(q *question, class int, i int32) bool {
 // blanks are what stands for words left out of a quotation.
 var blanks = strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_")
 
-// foreignQuote returns a quotation of three words or more in s that the source
-// does not hold. Blanks and ellipses may stand for anything.
-func (m *matcher) foreignQuote(s string) string {
+// quotation looks for quotations of three words or more in s: foreign is one
+// that the source does not hold, held says that it holds one. Blanks and
+// ellipses may stand for anything.
+func (m *matcher) quotation(s string) (foreign string, held bool) {
 	s = straightQuotes.Replace(s)
 	if strings.IndexByte(s, '"') < 0 && !strings.Contains(s, " '") && !strings.HasPrefix(s, "'") {
-		return ""
+		return "", false
 	}
 	var t text
 	for _, mark := range []string{`"`, " '"} {
@@ -790,19 +853,22 @@ func (m *matcher) foreignQuote(s string) string {
 			}
 			quote := after[:end]
 			rest = after[end+1:]
-			words := 0
-			held := true
+			words, holds := 0, true
 			for piece := range strings.FieldsFuncSeq(blanks.Replace(quote), func(r rune) bool { return r == '_' }) {
 				t.read(piece)
 				words += len(t.tokens)
-				held = held && m.holds(&t)
+				holds = holds && m.holds(&t)
 			}
-			if words >= 3 && !held {
-				return quote
+			switch {
+			case words < 3:
+			case holds:
+				held = true
+			default:
+				return quote, held
 			}
 		}
 	}
-	return ""
+	return "", held
 }
 
 // nearest fills r.Nearest with the topics of the highest scores; where none

@@ -21,7 +21,7 @@ import (
 
 // modelVersion changes with everything that changes the outcome of training,
 // but for the texts that it is trained on.
-const modelVersion = "1"
+const modelVersion = "2"
 
 // modelKey is the hash of all that training depends on.
 func modelKey(file, source []byte) string {

@@ -89,8 +89,9 @@ func trainPlain(samples []Labelled) *Plain {
 		titled = append(titled, s)
 	}
 	for _, s := range titled {
-		p.matcher.lexicon.learn(s.Text, q)
+		p.matcher.lexicon.learnExample(s.Text, q)
 	}
+	p.matcher.lexicon.settle(q)
 	all := make([]sample, len(titled))
 	for i, s := range titled {
 		q := &question{}

@@ -21,10 +21,10 @@ import (
 	"podium/bot"
 )
 
-// Intents are what podium asks the gateway for: servers, the messages in their
+// intents are what podium asks the gateway for: servers, the messages in their
 // channels and direct messages. None is privileged: Discord leaves the text
 // out of every message that neither mentions podium nor was sent to it.
-const Intents = discordgo.IntentsGuilds | discordgo.IntentsGuildMessages | discordgo.IntentsDirectMessages
+const intents = discordgo.IntentsGuilds | discordgo.IntentsGuildMessages | discordgo.IntentsDirectMessages
 
 // The gateway's operations.
 const (
@@ -220,7 +220,7 @@ func (g *gateway) greet(c *connection) error {
 	g.spent.take(time.Now())
 	identify := map[string]any{
 		"token":      g.token,
-		"intents":    Intents,
+		"intents":    intents,
 		"properties": map[string]string{"os": runtime.GOOS, "browser": "podium", "device": "podium"},
 	}
 	if g.shard[1] > 1 {
@@ -308,7 +308,7 @@ func (g *gateway) ended(err error) error {
 	case 4012:
 		return refuse("PODIUM_DISCORD_API_URL", "the gateway found there does not speak version %s; point the setting at Discord or update podium", discordgo.APIVersion)
 	case 4013, 4014:
-		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the intents GUILDS, GUILD_MESSAGES and DIRECT_MESSAGES (%d) to the token's application; look at its Bot page", Intents)
+		return refuse("PODIUM_DISCORD_TOKEN", "Discord refused the intents GUILDS, GUILD_MESSAGES and DIRECT_MESSAGES (%d) to the token's application; look at its Bot page", intents)
 	}
 	return closed
 }

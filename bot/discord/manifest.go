@@ -54,5 +54,5 @@ Gateway intents (%d), none of them privileged:
   GUILDS                    to know which channels are threads
   GUILD_MESSAGES            to hear mentions; Discord leaves the text out of all other messages
   DIRECT_MESSAGES           to answer direct messages
-`, link, all, &list, Intents)
+`, link, all, &list, intents)
 }

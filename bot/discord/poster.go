@@ -15,8 +15,8 @@ import (
 	"podium/bot"
 )
 
-// Needed is what podium must be allowed in a channel that it posts to.
-const Needed = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages |
+// needed is what podium must be allowed in a channel that it posts to.
+const needed = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages |
 	discordgo.PermissionEmbedLinks | discordgo.PermissionReadMessageHistory
 
 // Post posts r. Its nonce is made of key: for a few minutes Discord answers a
@@ -143,7 +143,7 @@ func (a *Adapter) CanPost(ctx context.Context, channel string) error {
 func mayPost(allowed int64) error {
 	var missing []string
 	for _, p := range Permissions() {
-		if p.Bit&Needed != 0 && allowed&p.Bit == 0 {
+		if p.Bit&needed != 0 && allowed&p.Bit == 0 {
 			missing = append(missing, p.Name)
 		}
 	}

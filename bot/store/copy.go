@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ import (
 // tables are all of ours, each after those that its rows point to. A migration
 // that adds a table adds it here, so that backups hold it.
 var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages", "reminders", "deliveries"}
+
+// histories are the tables in which a restore leaves what is there and joins
+// what the backup holds: forgetting would have podium do a thing twice.
+var histories = []string{"seen", "deliveries"}
 
 // Counts is how many rows of each table were copied.
 type Counts map[string]int
@@ -163,8 +168,7 @@ func (s *SQL) CopyTo(ctx context.Context, to *SQL) (Counts, error) {
 }
 
 // copyTo copies all rows in one transaction on either side. With replace they
-// take the place of what is there, but for events seen and what became of
-// reminders, which join them.
+// take the place of what is there, but for histories, which they join.
 func (s *SQL) copyTo(ctx context.Context, to *SQL, replace bool) (Counts, error) {
 	n := make(Counts)
 	snapshot := &sql.TxOptions{ReadOnly: true}
@@ -206,7 +210,7 @@ func makeRoom(ctx context.Context, tx *sql.Tx, table string, replace bool) error
 			return &bot.ConfigError{Setting: "--to", Problem: "the database there holds data already (in " + table + "), and only an empty one is filled"}
 		}
 	}
-	if table == "seen" || table == "deliveries" {
+	if slices.Contains(histories, table) {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM "+table)

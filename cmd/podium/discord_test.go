@@ -60,9 +60,16 @@ func serveDiscord(t *testing.T, s *discordtest.Server, overHTTP bool, database s
 		x.said = append(x.said, m)
 		x.news <- struct{}{}
 	}
-	hellos := len(s.Hellos())
+	x.start(t, database)
+	return x
+}
+
+// start starts the process, and waits until it is connected.
+func (x *discordServe) start(t *testing.T, database string) {
+	t.Helper()
+	s, hellos := x.Server, len(x.Hellos())
 	environ := []string{"PODIUM_DISCORD_TOKEN=" + discordtest.Token, "PODIUM_DISCORD_API_URL=" + s.URL, "PODIUM_DATABASE_URL=" + database, "PODIUM_KNOWLEDGE=", "PODIUM_LOG_LEVEL=debug"}
-	if overHTTP {
+	if x.overHTTP {
 		environ = append(environ, fmt.Sprintf("PODIUM_DISCORD_PUBLIC_KEY=%x", []byte(s.PublicKey)))
 	}
 	x.process = startServe(t, environ...)
@@ -74,7 +81,6 @@ func serveDiscord(t *testing.T, s *discordtest.Server, overHTTP bool, database s
 	if err := s.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return x
 }
 
 // end stops the process and returns its log and exit code.
@@ -166,7 +172,7 @@ func TestDiscord(t *testing.T) {
 			s := newDiscord(t)
 			database := "sqlite:" + filepath.Join(t.TempDir(), "podium.db")
 			x := serveDiscord(t, s, transport == "http", database)
-			restart := func() *discordServe { return serveDiscord(t, s, transport == "http", database) } // outlives the subtest
+			restart := func() { x.start(t, database) } // outlives the subtest
 			t.Run("the same words everywhere", func(t *testing.T) {
 				for _, question := range []string{
 					"how many troops are in iraq rn", "when's the pull-out date??", "what does this cost the taxpayer", "who is john kirby",
@@ -324,7 +330,7 @@ func TestDiscord(t *testing.T) {
 					t.Errorf("podium serve ended with %d", code)
 				}
 				puts := len(s.Requests("PUT /applications/"))
-				x = restart()
+				restart()
 				if m := x.press(t, old, bot.LabelHelpful); !m.Private {
 					t.Errorf("a vote on an old answer is answered %q in public", m.Text())
 				}
@@ -389,9 +395,10 @@ func TestManifestDiscord(t *testing.T) {
 	}
 }
 
-// BenchmarkDiscordInteraction is a signed question over HTTP, through the whole
-// of serve to the answer, and beside it a handler that verifies the signature
-// and replies with fixed JSON.
+// BenchmarkDiscordInteraction measures signed questions over HTTP, through the
+// whole of serve to the answer, and beside it a handler that verifies the
+// signature and replies with fixed JSON. The two take turns, 200 requests each,
+// so that what else the machine does falls on both.
 func BenchmarkDiscordInteraction(b *testing.B) {
 	s := newDiscord(b)
 	base := embedded(b)
@@ -415,40 +422,41 @@ func BenchmarkDiscordInteraction(b *testing.B) {
 	if len(requests) != 50 {
 		b.Fatalf("%d questions, want 50", len(requests))
 	}
-	load := func(b *testing.B, address string) {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
-		defer client.CloseIdleConnections()
-		var turn sync.Mutex
-		n := 0
-		b.ReportAllocs()
-		b.ResetTimer()
-		b.SetParallelism(8) // times the number of processors
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				turn.Lock()
-				i := n % len(requests)
-				n++
-				turn.Unlock()
-				r, err := http.NewRequest("POST", "http://"+address+"/discord/interactions", strings.NewReader(bodies[i]))
-				if err != nil {
-					b.Error(err)
-					return
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	defer client.CloseIdleConnections()
+	ask := func(address string, i int) error {
+		r, err := http.NewRequest("POST", "http://"+address+"/discord/interactions", strings.NewReader(bodies[i]))
+		if err != nil {
+			return err
+		}
+		r.Header = requests[i].Header
+		response, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		answer, err := io.ReadAll(response.Body)
+		if err == nil && (response.StatusCode != http.StatusOK || !strings.HasPrefix(string(answer), `{"type":4`)) {
+			err = fmt.Errorf("%s %s", response.Status, answer)
+		}
+		return err
+	}
+	const round, clients = 200, 8
+	load := func(address string) time.Duration {
+		start := time.Now()
+		var wg sync.WaitGroup
+		for c := range clients {
+			wg.Go(func() {
+				for n := c; n < round; n += clients {
+					if err := ask(address, n%len(requests)); err != nil {
+						b.Error(err)
+						return
+					}
 				}
-				r.Header = requests[i].Header
-				response, err := client.Do(r)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				answer, err := io.ReadAll(response.Body)
-				response.Body.Close()
-				if err != nil || response.StatusCode != http.StatusOK || !strings.HasPrefix(string(answer), `{"type":4`) {
-					b.Errorf("%s %s %v", response.Status, answer, err)
-					return
-				}
-			}
-		})
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+			})
+		}
+		wg.Wait()
+		return time.Since(start)
 	}
 	l := listen(b)
 	bare := &http.Server{Handler: bareInteraction(s.PublicKey)}
@@ -476,8 +484,15 @@ func BenchmarkDiscordInteraction(b *testing.B) {
 			break
 		}
 	}
-	b.Run("bare", func(b *testing.B) { load(b, l.Addr().String()) })
-	b.Run("podium", func(b *testing.B) { load(b, address) })
+	var fixed, answered time.Duration
+	for b.Loop() {
+		fixed += load(l.Addr().String())
+		answered += load(address)
+	}
+	rate := func(d time.Duration) float64 { return float64(b.N) * round / d.Seconds() }
+	b.ReportMetric(rate(fixed), "bare/s")
+	b.ReportMetric(rate(answered), "podium/s")
+	b.ReportMetric(rate(answered)/rate(fixed), "of-bare")
 }
 
 // bareInteraction does the least that Discord takes for an answer.

@@ -532,8 +532,11 @@ func (s *Server) rest(w http.ResponseWriter, r *http.Request) {
 		s.requests = append(s.requests, req)
 		s.change()
 	}
-	if s.Intercept != nil {
-		if status, header, text, keep := s.Intercept(req); status != 0 {
+	s.mu.Lock() // what the test has set before is seen from here on
+	intercept := s.Intercept
+	s.mu.Unlock()
+	if intercept != nil {
+		if status, header, text, keep := intercept(req); status != 0 {
 			if keep {
 				s.serve(req, r)
 			}
