@@ -141,7 +141,7 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		return nil
 	}
 	if err := repair(ctx, r.store, r.beside, r.now()); err != nil {
-		return fmt.Errorf("River's tables: %w", err)
+		return fmt.Errorf("the tables of River: %w", err)
 	}
 	w := &worker{reminders: r, composer: c, turns: newTurns(r.limits)}
 	work, err := newJobs(r.store, names, w, r.log)
@@ -151,7 +151,7 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 	// River stops when it is told to, not when ctx is done: posts in hand get
 	// the time to finish.
 	if err := work.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("River: %w", err)
+		return fmt.Errorf("can not start River: %w", err)
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()

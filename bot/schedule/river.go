@@ -133,7 +133,7 @@ func migrateOn[T any](ctx context.Context, driver riverdriver.Driver[T], log *sl
 		return err
 	}
 	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("River's tables: %w", err)
+		return fmt.Errorf("the tables of River: %w", err)
 	}
 	return nil
 }

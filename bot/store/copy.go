@@ -79,7 +79,8 @@ func syncDir(path string) error {
 // Restore makes the database at address hold what the backup at path holds: in
 // one transaction, so that a process that serves meanwhile sees the one or the
 // other. Only the events seen and the reminders posted since the backup stay,
-// lest they be answered or posted again. A SQLite file that is damaged is set aside under the returned name.
+// lest they be answered or posted again. A SQLite file that is damaged is set
+// aside under the returned name.
 func Restore(ctx context.Context, address, path string, o Options) (n Counts, aside string, err error) {
 	o.Create = true
 	from, dispose, err := openBackup(ctx, path)
