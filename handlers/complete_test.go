@@ -36,7 +36,7 @@ func TestComplete(t *testing.T) {
 	// What is offered is understood.
 	for _, speaker := range h.Complete("speaker", "", 25) {
 		r, err := h.Handle(t.Context(), bot.Message{Text: "quote " + speaker})
-		if err != nil || !strings.HasPrefix(r.Text(), speaker) {
+		if err != nil || !strings.HasPrefix(r.Text(), upperFirst(speaker)) {
 			t.Errorf("quote %s is answered %q, %v", speaker, r.Text(), err)
 		}
 	}

@@ -116,11 +116,11 @@ func Embedded() (*Base, error) {
 		return nil, err
 	}
 	// The model is current, or else its test fails; podium answers all the same.
-	c, err := decodeModel(model, b.key)
+	saved, err := decodeModel(model, b.key)
 	if err != nil {
-		c = nil
+		saved = nil
 	}
-	b.matcher = newMatcher(b, c)
+	b.matcher = newMatcher(b, saved)
 	return b, nil
 }
 
@@ -150,11 +150,13 @@ func Load(path string) (*Base, error) {
 		return nil, err
 	}
 	cache := modelCache(b.key)
-	c := readModel(cache, b.key)
-	b.matcher = newMatcher(b, c)
-	if c == nil {
-		writeModel(cache, b.key, b.matcher.model)
+	if saved := readModel(cache, b.key); saved != nil {
+		b.matcher = newMatcher(b, saved)
+		return b, nil
 	}
+	b.matcher = newMatcher(b, nil)
+	writeModel(cache, b.key, b.matcher.learned)
+	b.matcher.learned = nil
 	return b, nil
 }
 

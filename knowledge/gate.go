@@ -29,7 +29,7 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 		entities: make(map[string]int),
 		intents:  make(map[string]int),
 		answers:  make(map[string]*Answer),
-	}}
+	}, names: make(map[string]bool)}
 	f := g.file(name, text)
 	if f.sourceFile.text != "" {
 		content, err := readFile(f.sourceFile.text)
@@ -70,6 +70,7 @@ type gate struct {
 	decoder
 	b      *Base
 	source *source
+	names  map[string]bool // the words in the entities' names
 }
 
 func (g *gate) announcement(f *file) {
@@ -109,6 +110,11 @@ func (g *gate) allEntities(f *file) {
 		e := Entity{ID: n.id.text, Kind: n.kind.text, Name: n.name.text, Role: n.role.text}
 		for _, a := range n.aliases {
 			e.Aliases = append(e.Aliases, a.text)
+		}
+		for _, s := range append([]string{e.Name, e.Role}, e.Aliases...) {
+			for _, w := range nameWords(s) {
+				g.names[w.key] = true
+			}
 		}
 		g.b.entities[e.ID] = len(g.b.Entities)
 		g.b.Entities = append(g.b.Entities, e)
@@ -371,19 +377,10 @@ func (g *gate) grounded(said located, on []string, what string) {
 			known[w.key] = true
 		}
 	}
-	for _, e := range g.b.Entities {
-		for _, s := range append([]string{e.Name, e.Role}, e.Aliases...) {
-			for _, w := range nameWords(s) {
-				if !w.number {
-					known[w.key] = true
-				}
-			}
-		}
-	}
 	english := englishWords()
 	for _, w := range nameWords(said.text) {
 		switch {
-		case known[w.key]:
+		case known[w.key], !w.number && g.names[w.key]:
 		case w.number:
 			g.find(said.at, "the number %q is not in %s", w.text, what)
 		case !w.capital, w.first && english[strings.ToLower(w.text)] != tierNone && !calendar[w.key]:
@@ -438,10 +435,12 @@ func nameWords(s string) []nameWord {
 	return out
 }
 
+var nameMarks = strings.NewReplacer(",", "", ".", "", "'", "")
+
 // nameKey makes "2,500" and "2500", "U.S." and "US", "Iraqi" and "Iraqis" the
 // same, and numbers that are written out their figures.
 func nameKey(word string) string {
-	key := strings.ToLower(strings.NewReplacer(",", "", ".", "", "'", "").Replace(word))
+	key := strings.ToLower(nameMarks.Replace(word))
 	if n, ok := numberWords[key]; ok {
 		return fmt.Sprint(n)
 	}

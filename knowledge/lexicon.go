@@ -155,40 +155,57 @@ func (l *lexicon) settle(q *question) {
 	clear(l.doubtful)
 }
 
-func (l *lexicon) learnWord(form string, s *stemmer) word {
+func (l *lexicon) learnWord(form string, s *stemmer) {
 	w, ok := l.forms[form]
 	if !ok {
 		w = newWord(form, s)
-		w.known = true
-		l.forms[form] = w
-		l.stems[w.stem] = w
-		if len(form) > 3 && !isDigit(form[0]) {
-			l.byStart[form[0]] = append(l.byStart[form[0]], form)
-		}
+		l.keep(form, w)
 	}
 	l.counts[w.stem]++
-	return w
+}
+
+// keep makes a word known. Forms of one stem weigh the same.
+func (l *lexicon) keep(form string, w word) {
+	w.known = true
+	if first, ok := l.stems[w.stem]; ok {
+		w.tier, w.weight = first.tier, first.weight
+	} else {
+		l.stems[w.stem] = w
+	}
+	l.forms[form] = w
+	if len(form) > 3 && !isDigit(form[0]) {
+		l.byStart[form[0]] = append(l.byStart[form[0]], form)
+	}
+}
+
+// restore makes a word known that was learned before.
+func (l *lexicon) restore(f learnedForm) {
+	w := stemmed(f.Form, f.Stem)
+	w.tier, w.weight = f.Tier, tierWeights[f.Tier]
+	l.keep(f.Form, w)
+	l.counts[f.Stem] = f.Count
 }
 
 func newWord(form string, s *stemmer) word {
-	w := word{tier: englishWords()[form], chars: true}
 	if isDigit(form[0]) {
-		w.stem, w.chars = form, false
-	} else {
-		w.stem = s.stem(form)
+		return stemmed(form, form)
 	}
+	return stemmed(form, s.stem(form))
+}
+
+// stemmed is the word of a form whose stem is known.
+func stemmed(form, stem string) word {
+	english := englishWords()
+	w := word{stem: stem, id: hashString(stem), tier: english[stem], chars: !isDigit(form[0]), function: functionWords[stem]}
 	if w.tier == tierNone {
-		w.tier = englishWords()[w.stem]
+		w.tier = english[form]
 	}
-	w.id = hashString(w.stem)
-	w.function = functionWords[w.stem]
 	w.weight = tierWeights[w.tier]
 	return w
 }
 
-// phrase makes a run of words stand for a concept.
+// phrase makes a run of words, all of them known, stand for a concept.
 func (l *lexicon) phrase(s, head string, entity int, q *question) {
-	l.learn(s, q)
 	l.read(s, q)
 	if len(q.words) == 0 || len(q.words) > 8 {
 		return

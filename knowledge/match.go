@@ -56,6 +56,7 @@ type matcher struct {
 	accept    float32 // the margin from which on a topic is answered
 	base      *Base
 	lexicon   *lexicon
+	learned   *learned // what was just learned, to be kept; else nil
 	model     *classifier
 	classes   []class
 	said      int               // the classifier's class of everything that the announcement speaks of
@@ -93,240 +94,6 @@ type scratch struct {
 	part     question
 	vector   vector
 	scores   []float32
-}
-
-// newMatcher makes b's matcher on a trained model, or trains it if that is nil.
-func newMatcher(b *Base, model *classifier) *matcher {
-	return newMatcherOf(b, model, func(int, int) bool { return true })
-}
-
-// newMatcherOf is newMatcher without the examples that keep turns down, by the
-// indexes of intent and example.
-func newMatcherOf(b *Base, model *classifier, keep func(intent, example int) bool) *matcher {
-	m := &matcher{base: b, lexicon: newLexicon(), countries: make(map[uint64]bool), openings: make(map[uint64]Talk)}
-	q := &question{}
-	common := commonUtterances()
-
-	// Everything that training will see must be known before anything is read.
-	for i := range b.Entities {
-		e := &b.Entities[i]
-		for _, name := range names(e) {
-			m.lexicon.phrase(name, "@"+e.ID, i, q)
-		}
-	}
-	for _, group := range b.words {
-		for _, phrase := range append(group.phrases, group.head) {
-			m.lexicon.phrase(phrase, "="+group.head, noEntity, q)
-		}
-	}
-	for _, s := range b.Sentences {
-		m.lexicon.learn(s, q)
-	}
-	for _, in := range b.Intents {
-		m.lexicon.learn(in.Title, q)
-		for _, a := range in.Answers {
-			m.lexicon.learn(a.Text, q)
-		}
-	}
-	for _, in := range b.Intents {
-		for _, e := range in.Examples {
-			m.lexicon.learnExample(e, q)
-		}
-	}
-	for _, s := range b.offTopic {
-		m.lexicon.learnExample(s, q)
-	}
-	for _, u := range common.talk {
-		m.lexicon.learnExample(u.text, q)
-	}
-	for _, s := range common.elsewhere {
-		m.lexicon.learnExample(s, q)
-	}
-	m.lexicon.settle(q)
-
-	var samples []sample
-	add := func(class int, s string) {
-		q := &question{}
-		m.lexicon.read(s, q)
-		samples = append(samples, sample{q, class, -1})
-	}
-	for i, in := range b.Intents {
-		kind := classNotSaid
-		if in.Topic {
-			kind = classTopic
-		}
-		m.classes = append(m.classes, class{intent: i, kind: kind})
-		if in.Topic {
-			add(i, in.Title)
-		}
-		for j, e := range in.Examples {
-			if keep(i, j) {
-				add(i, e)
-			}
-		}
-	}
-	elsewhere := len(m.classes)
-	m.classes = append(m.classes, class{intent: -1, kind: classElsewhere})
-	for _, s := range b.offTopic {
-		add(elsewhere, s)
-	}
-	for _, s := range common.elsewhere {
-		add(elsewhere, s)
-	}
-	talks := make(map[Talk]int)
-	for _, u := range common.talk {
-		id, ok := talks[u.talk]
-		if !ok {
-			id = len(m.classes)
-			talks[u.talk] = id
-			m.classes = append(m.classes, class{intent: -1, kind: classTalk, talk: u.talk})
-		}
-		add(id, u.text)
-		q := samples[len(samples)-1].question
-		if len(q.words) <= maxOpening && u.talk != Help && u.talk != AboutBot {
-			h := uint64(hashSeed)
-			for _, w := range q.words {
-				h = mix(h, w.id)
-			}
-			m.openings[h] = u.talk
-		}
-	}
-	for _, c := range common.countries {
-		m.countries[hashString(q.stemmer.stem(c))] = true
-	}
-	m.accept = acceptMargin(b)
-
-	// One more class is all topics together: said or not.
-	m.said = len(m.classes)
-	for i := range samples {
-		if m.classes[samples[i].class].kind == classTopic {
-			samples[i].group = m.said
-		}
-	}
-	m.model = model
-	if m.model == nil || m.model.classes != len(m.classes)+1 {
-		m.model = train(samples, len(m.classes)+1)
-		m.model.addWords(m.lexicon.all())
-	}
-	m.know(samples)
-	var t text
-	for _, s := range b.Sentences {
-		t.read(s)
-		for i := range t.tokens {
-			m.source = append(m.source, string(t.token(i)))
-		}
-	}
-	m.scratch.New = func() any { return &scratch{scores: make([]float32, len(m.classes)+1)} }
-	return m
-}
-
-// acceptMargin is the margin from which on a question is answered. The more
-// examples the topics have, the nearer to them most questions are, and the
-// stricter podium can be.
-func acceptMargin(b *Base) float32 {
-	const (
-		few, strictFew   = 20, -0.42 // examples a topic
-		many, strictMany = 150, -0.22
-	)
-	topics, examples := 0, 0
-	for i := range b.Intents {
-		if b.Intents[i].Topic {
-			topics++
-			examples += len(b.Intents[i].Examples)
-		}
-	}
-	share := (float32(examples)/float32(max(topics, 1)) - few) / (many - few)
-	return strictFew + float32((strictMany-strictFew)*min(max(share, 0), 1))
-}
-
-// names are all that an entity is called: name, role, aliases, and of a person
-// the first and the last name.
-func names(e *Entity) []string {
-	out := append([]string{e.Name}, e.Aliases...)
-	if e.Kind == "person" {
-		if fields := strings.Fields(e.Name); len(fields) > 1 {
-			out = append(out, fields[0], fields[len(fields)-1])
-		}
-		if e.Role != "" {
-			out = append(out, e.Role)
-		}
-	}
-	return out
-}
-
-// ofAnswer is how often an entity counts that an answer itself names.
-const ofAnswer = 1000
-
-// know collects the words and entities that each class knows, from its
-// examples and from its answers.
-func (m *matcher) know(samples []sample) {
-	m.vocab = make([]map[uint64]bool, len(m.classes))
-	m.entities = make([]map[int32]int, len(m.classes))
-	for i := range m.classes {
-		m.vocab[i] = make(map[uint64]bool)
-		m.entities[i] = make(map[int32]int)
-	}
-	learn := func(class int, q *question, times int) {
-		for _, w := range q.words {
-			m.vocab[class][w.id] = true
-		}
-		for _, c := range q.concepts {
-			m.vocab[class][c.id] = true
-			if c.entity != noEntity {
-				m.entities[class][c.entity] += times
-			}
-		}
-	}
-	m.asked = make([][asksKinds]int, len(m.classes))
-	for _, s := range samples {
-		learn(s.class, s.question, 1)
-		m.asked[s.class][s.question.asks]++
-	}
-	q := &question{}
-	m.numbers = make(map[string]map[string]bool)
-	for i, in := range m.base.Intents {
-		for _, a := range in.Answers {
-			m.numbers[a.ID] = make(map[string]bool)
-			count := func() {
-				for _, c := range q.concepts {
-					m.numbers[a.ID][q.words[c.first].stem] = true
-				}
-			}
-			for _, s := range append([]string{a.Text}, a.Notes...) {
-				m.lexicon.read(s, q)
-				learn(i, q, ofAnswer)
-				count()
-			}
-			for _, e := range a.Evidence {
-				m.lexicon.read(e.Text, q)
-				learn(i, q, ofAnswer)
-				count()
-			}
-		}
-	}
-	known, topics := make(map[int32]int), 0
-	for i, c := range m.classes {
-		if c.kind == classTopic {
-			topics++
-			for e, n := range m.entities[i] {
-				if n >= m.enough(i) {
-					known[e]++
-				}
-			}
-		}
-	}
-	m.central = make(map[int32]bool)
-	for e, n := range known {
-		m.central[e] = 10*n > 6*topics
-	}
-	m.telling = map[string]bool{"person": true, "place": true}
-	for i := range m.base.Intents {
-		for _, a := range m.base.Intents[i].Answers {
-			for kind := range a.When {
-				m.telling[kind] = true
-			}
-		}
-	}
 }
 
 // Match finds out what is asked and what the announcement has to say on it.
@@ -410,7 +177,7 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 		switch {
 		case r.Outcome == Smalltalk:
 			continue
-		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < 0.5):
+		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < partConfidence):
 			return nil
 		}
 		for _, other := range out {
@@ -426,6 +193,10 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 	}
 	return out
 }
+
+// partConfidence is how sure podium must be that a part is what the
+// announcement does not speak of, to say so beside an answer.
+const partConfidence = 0.4
 
 // pronouns stand for what the question before named.
 var pronouns = makeSet("they them their it its he him his she her there that this those these")
@@ -629,28 +400,6 @@ func (m *matcher) rests(topic int, a *Answer) bool {
 	return false
 }
 
-// premise reports whether q supposes a number or a date that r's answers do
-// not hold, or that the announcement knows of something else.
-func (m *matcher) premise(q *question, r *Result) bool {
-	for _, c := range q.concepts {
-		if c.id != numberConcept && c.id != yearConcept && c.id != monthConcept && c.id != weekdayConcept {
-			continue
-		}
-		stem := q.words[c.first].stem
-		if q.asks != asksYesNo && q.asks != asksOpen && len(stem) < 4 {
-			continue
-		}
-		held := false
-		for _, a := range r.Answers {
-			held = held || a != nil && m.numbers[a.ID][stem]
-		}
-		if !held {
-			return true
-		}
-	}
-	return false
-}
-
 // choose picks the answers of class for the entities that q names. It is false
 // when q names one that no answer is for.
 func (m *matcher) choose(r *Result, q *question, class int) bool {
@@ -729,146 +478,6 @@ func (m *matcher) strange(q *question, class int) float32 {
 		return strangePenalty
 	}
 	return 0
-}
-
-// veto says what in q speaks against class, however well the words fit.
-// misattributed says that q gives the source's words to somebody else.
-func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, misattributed bool) {
-	quote, held := m.quotation(s)
-	if quote != "" {
-		return VetoQuote, quote, false
-	}
-	for _, c := range q.concepts {
-		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity] {
-			// Whose words they are is for the answer to say.
-			if held && m.base.Entities[c.entity].Kind == "person" {
-				misattributed = q.asks == asksYesNo
-				continue
-			}
-			return VetoEntity, m.base.Entities[c.entity].Name, false
-		}
-		if w := &q.words[c.first]; c.entity == noEntity && m.countries[w.id] && !m.vocab[class][w.id] {
-			return VetoEntity, string(q.text.token(int(w.at))), false
-		}
-	}
-	if words := m.counted(q, class); words != "" {
-		return VetoCounted, words, false
-	}
-	return NoVeto, "", misattributed
-}
-
-// counted is the noun behind "how many" if class does not know it.
-func (m *matcher) counted(q *question, class int) string {
-	for i := 0; i+2 < len(q.words); i++ {
-		if q.words[i].stem != "how" || q.words[i+1].stem != "mani" && q.words[i+1].stem != "much" {
-			continue
-		}
-		w := &q.words[i+2]
-		if !m.vocab[class][w.id] && !m.vocabConcept(q, class, int32(i+2)) {
-			return string(q.text.token(int(w.at)))
-		}
-	}
-	return ""
-}
-
-// holds reports whether the source has t's words in their order, with at most
-// two others between any two: people quote from memory.
-func (m *matcher) holds(t *text) bool {
-	if len(t.tokens) == 0 {
-		return true
-	}
-	words := make([]string, len(t.tokens))
-	for i := range words {
-		words[i] = string(t.token(i))
-		if slices.Contains(m.source, words[i]) || len(words[i]) < 5 {
-			continue
-		}
-		for _, w := range m.source {
-			if distance(words[i], w, 2) < 2 {
-				words[i] = w
-				break
-			}
-		}
-	}
-	for start := range m.source {
-		at := start
-		for i := range words {
-			found := false
-			for skip := 0; skip <= 2 && at < len(m.source); skip++ {
-				at++
-				if m.source[at-1] == words[i] {
-					found = true
-					break
-				}
-				if i == 0 {
-					break
-				}
-			}
-			if !found {
-				break
-			}
-			if i == len(words)-1 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// vocabConcept reports whether class knows what the word at i stands for.
-func (m *matcher) vocabConcept(q *question, class int, i int32) bool {
-	for _, c := range q.concepts {
-		if c.first <= i && i <= c.last {
-			return m.vocab[class][c.id]
-		}
-	}
-	return false
-}
-
-// blanks are what stands for words left out of a quotation.
-var blanks = strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_")
-
-// quotation looks for quotations of three words or more in s: foreign is one
-// that the source does not hold, held says that it holds one. Blanks and
-// ellipses may stand for anything.
-func (m *matcher) quotation(s string) (foreign string, held bool) {
-	s = straightQuotes.Replace(s)
-	if strings.IndexByte(s, '"') < 0 && !strings.Contains(s, " '") && !strings.HasPrefix(s, "'") {
-		return "", false
-	}
-	var t text
-	for _, mark := range []string{`"`, " '"} {
-		rest := s
-		if mark == " '" {
-			rest = " " + s
-		}
-		for {
-			_, after, ok := strings.Cut(rest, mark)
-			if !ok {
-				break
-			}
-			end := strings.IndexByte(after, mark[len(mark)-1])
-			if end < 0 {
-				break
-			}
-			quote := after[:end]
-			rest = after[end+1:]
-			words, holds := 0, true
-			for piece := range strings.FieldsFuncSeq(blanks.Replace(quote), func(r rune) bool { return r == '_' }) {
-				t.read(piece)
-				words += len(t.tokens)
-				holds = holds && m.holds(&t)
-			}
-			switch {
-			case words < 3:
-			case holds:
-				held = true
-			default:
-				return quote, held
-			}
-		}
-	}
-	return "", held
 }
 
 // nearest fills r.Nearest with the topics of the highest scores; where none

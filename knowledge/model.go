@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/gob"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,13 +16,13 @@ import (
 	"slices"
 )
 
-// A trained classifier is kept, since training takes seconds: that of the
+// What a matcher learns is kept, since training takes seconds: that of the
 // embedded announcement is embedded too, that of a knowledge file lies in the
 // user's cache directory under the hash of all that it was trained on.
 
 // modelVersion changes with everything that changes the outcome of training,
 // but for the texts that it is trained on.
-const modelVersion = "2"
+const modelVersion = "3"
 
 // modelKey is the hash of all that training depends on.
 func modelKey(file, source []byte) string {
@@ -36,63 +37,77 @@ func modelKey(file, source []byte) string {
 // maxModel bounds what a model may take in memory.
 const maxModel = 256 << 20
 
-// encode writes c: the key, the sizes, then the rows in their order.
-func (c *classifier) encode(key string) ([]byte, error) {
+// encode writes l behind the key: the size of what follows, then compressed
+// the classifier in binary, its rows in their order, and the tables by gob.
+func (l *learned) encode(key string) ([]byte, error) {
+	c := l.Model
 	ids := make([]uint64, len(c.rows))
 	for id, row := range c.rows {
 		ids[row] = id
 	}
 	words := slices.Sorted(maps.Keys(c.words))
-	wholes := make([]wholeWord, len(words))
+	wholes := make([]savedWhole, len(words))
 	for i, id := range words {
-		wholes[i] = c.words[id]
+		wholes[i] = savedWhole{c.words[id].row, c.words[id].square}
+	}
+	var raw bytes.Buffer
+	sizes := [4]uint32{uint32(c.classes), uint32(len(ids)), uint32(len(c.scale)), uint32(len(words))}
+	for _, v := range []any{sizes, c.unseen, c.bias, ids, c.idf, c.scale, words, wholes, c.weights} {
+		if err := binary.Write(&raw, binary.LittleEndian, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := gob.NewEncoder(&raw).Encode(l.tables); err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	out.WriteString(key)
+	if err := binary.Write(&out, binary.LittleEndian, uint32(raw.Len())); err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	io.WriteString(w, key)
-	put := func(v any) { err = errors.Join(err, binary.Write(w, binary.LittleEndian, v)) }
-	for _, n := range []int{c.classes, len(ids), len(c.scale), len(words)} {
-		put(uint32(n))
+	_, err = z.Write(raw.Bytes())
+	if err = errors.Join(err, z.Close()); err != nil {
+		return nil, err
 	}
-	put(c.unseen)
-	put(c.bias)
-	put(ids)
-	put(c.idf)
-	put(c.scale)
-	put(words)
-	for _, whole := range wholes {
-		put(whole.row)
-		put(whole.square)
-	}
-	put(c.weights)
-	err = errors.Join(err, w.Close())
-	return out.Bytes(), err
+	return out.Bytes(), nil
 }
 
-// decodeModel reads what encode wrote. It fails if the model was trained on
+// savedWhole is a wholeWord as it is written.
+type savedWhole struct {
+	Row    int32
+	Square float32
+}
+
+// decodeModel reads what encode wrote. It fails if it was learned from
 // anything else than key says.
-func decodeModel(data []byte, key string) (*classifier, error) {
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	all, err := io.ReadAll(io.LimitReader(z, maxModel))
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.HasPrefix(all, []byte(key)) {
+func decodeModel(data []byte, key string) (*learned, error) {
+	rest, ok := bytes.CutPrefix(data, []byte(key))
+	if !ok || len(rest) < 4 {
 		return nil, errors.New("the model was trained on something else")
 	}
-	r := bytes.NewReader(all[len(key):])
+	size := binary.LittleEndian.Uint32(rest)
+	if size > maxModel {
+		return nil, errors.New("the model is too large")
+	}
+	z, err := gzip.NewReader(bytes.NewReader(rest[4:]))
+	if err != nil {
+		return nil, err
+	}
+	raw := make([]byte, size)
+	if _, err := io.ReadFull(z, raw); err != nil {
+		return nil, err
+	}
+	r := bytes.NewReader(raw)
 	var sizes [4]uint32
 	if err := binary.Read(r, binary.LittleEndian, &sizes); err != nil {
 		return nil, err
 	}
 	classes, features, rows, words := int(sizes[0]), int(sizes[1]), int(sizes[2]), int(sizes[3])
-	if want := 4 + 4*classes + 12*features + 4*rows + 16*words + rows*classes; r.Len() != want {
+	if want := 4 + 4*classes + 12*features + 4*rows + 16*words + rows*classes; r.Len() < want {
 		return nil, fmt.Errorf("the model has %d bytes, want %d", r.Len(), want)
 	}
 	c := &classifier{
@@ -104,11 +119,7 @@ func decodeModel(data []byte, key string) (*classifier, error) {
 		words:   make(map[uint64]wholeWord, words),
 		weights: make([]int8, rows*classes),
 	}
-	ids, wordIDs := make([]uint64, features), make([]uint64, words)
-	wholes := make([]struct {
-		Row    int32
-		Square float32
-	}, words)
+	ids, wordIDs, wholes := make([]uint64, features), make([]uint64, words), make([]savedWhole, words)
 	for _, v := range []any{&c.unseen, c.bias, ids, c.idf, c.scale, wordIDs, wholes, c.weights} {
 		if err := binary.Read(r, binary.LittleEndian, v); err != nil {
 			return nil, err
@@ -123,7 +134,21 @@ func decodeModel(data []byte, key string) (*classifier, error) {
 		}
 		c.words[id] = wholeWord{wholes[i].Row, wholes[i].Square}
 	}
-	return c, nil
+	l := &learned{Model: c}
+	if err := gob.NewDecoder(r).Decode(&l.tables); err != nil {
+		return nil, err
+	}
+	if n := len(l.Known); n+1 != classes || len(l.Entities) != n || len(l.Asked) != n {
+		return nil, errors.New("the model is damaged")
+	}
+	for _, known := range l.Known {
+		for _, k := range known {
+			if k < 0 || int(k) >= len(l.IDs) {
+				return nil, errors.New("the model is damaged")
+			}
+		}
+	}
+	return l, nil
 }
 
 // modelCache keeps models in the user's cache directory. Whatever fails there
@@ -136,20 +161,20 @@ func modelCache(key string) string {
 	return filepath.Join(dir, "podium", key[:32]+".model")
 }
 
-func readModel(path, key string) *classifier {
+func readModel(path, key string) *learned {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
-	c, err := decodeModel(data, key)
+	l, err := decodeModel(data, key)
 	if err != nil {
 		return nil
 	}
-	return c
+	return l
 }
 
-func writeModel(path, key string, c *classifier) {
-	data, err := c.encode(key)
+func writeModel(path, key string, l *learned) {
+	data, err := l.encode(key)
 	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}

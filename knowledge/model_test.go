@@ -21,7 +21,7 @@ func TestModelIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := newMatcher(b, nil).model.encode(b.key)
+	got, err := newMatcher(b, nil).learned.encode(b.key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,171 @@
+package knowledge
+
+import (
+	"slices"
+	"strings"
+)
+
+// The vetoes: what speaks against an answer however well the words fit, and
+// what a question supposes that the announcement does not say.
+
+// veto says what in q speaks against class, however well the words fit.
+// misattributed says that q gives the source's words to somebody else.
+func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, misattributed bool) {
+	quote, held := m.quotation(s)
+	if quote != "" {
+		return VetoQuote, quote, false
+	}
+	for _, c := range q.concepts {
+		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity] {
+			// Whose words they are is for the answer to say.
+			if held && m.base.Entities[c.entity].Kind == "person" {
+				misattributed = q.asks == asksYesNo
+				continue
+			}
+			return VetoEntity, m.base.Entities[c.entity].Name, false
+		}
+		if w := &q.words[c.first]; c.entity == noEntity && m.countries[w.id] && !m.vocab[class][w.id] {
+			return VetoEntity, string(q.text.token(int(w.at))), false
+		}
+	}
+	if words := m.counted(q, class); words != "" {
+		return VetoCounted, words, false
+	}
+	return NoVeto, "", misattributed
+}
+
+// counted is the noun behind "how many" if class does not know it.
+func (m *matcher) counted(q *question, class int) string {
+	for i := 0; i+2 < len(q.words); i++ {
+		if q.words[i].stem != "how" || q.words[i+1].stem != "mani" && q.words[i+1].stem != "much" {
+			continue
+		}
+		w := &q.words[i+2]
+		if !m.vocab[class][w.id] && !m.vocabConcept(q, class, int32(i+2)) {
+			return string(q.text.token(int(w.at)))
+		}
+	}
+	return ""
+}
+
+// holds reports whether the source has t's words in their order, with at most
+// two others between any two: people quote from memory.
+func (m *matcher) holds(t *text) bool {
+	if len(t.tokens) == 0 {
+		return true
+	}
+	words := make([]string, len(t.tokens))
+	for i := range words {
+		words[i] = string(t.token(i))
+		if slices.Contains(m.source, words[i]) || len(words[i]) < 5 {
+			continue
+		}
+		for _, w := range m.source {
+			if distance(words[i], w, 2) < 2 {
+				words[i] = w
+				break
+			}
+		}
+	}
+	for start := range m.source {
+		at := start
+		for i := range words {
+			found := false
+			for skip := 0; skip <= 2 && at < len(m.source); skip++ {
+				at++
+				if m.source[at-1] == words[i] {
+					found = true
+					break
+				}
+				if i == 0 {
+					break
+				}
+			}
+			if !found {
+				break
+			}
+			if i == len(words)-1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// vocabConcept reports whether class knows what the word at i stands for.
+func (m *matcher) vocabConcept(q *question, class int, i int32) bool {
+	for _, c := range q.concepts {
+		if c.first <= i && i <= c.last {
+			return m.vocab[class][c.id]
+		}
+	}
+	return false
+}
+
+// blanks are what stands for words left out of a quotation.
+var blanks = strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_")
+
+// quotation looks for quotations of three words or more in s: foreign is one
+// that the source does not hold, held says that it holds one. Blanks and
+// ellipses may stand for anything.
+func (m *matcher) quotation(s string) (foreign string, held bool) {
+	s = straightQuotes.Replace(s)
+	if strings.IndexByte(s, '"') < 0 && !strings.Contains(s, " '") && !strings.HasPrefix(s, "'") {
+		return "", false
+	}
+	var t text
+	for _, mark := range []string{`"`, " '"} {
+		rest := s
+		if mark == " '" {
+			rest = " " + s
+		}
+		for {
+			_, after, ok := strings.Cut(rest, mark)
+			if !ok {
+				break
+			}
+			end := strings.IndexByte(after, mark[len(mark)-1])
+			if end < 0 {
+				break
+			}
+			quote := after[:end]
+			rest = after[end+1:]
+			words, holds := 0, true
+			for piece := range strings.FieldsFuncSeq(blanks.Replace(quote), func(r rune) bool { return r == '_' }) {
+				t.read(piece)
+				words += len(t.tokens)
+				holds = holds && m.holds(&t)
+			}
+			switch {
+			case words < 3:
+			case holds:
+				held = true
+			default:
+				return quote, held
+			}
+		}
+	}
+	return "", held
+}
+
+// premise reports whether q supposes a number or a date that r's answers do
+// not hold, or that the announcement knows of something else.
+func (m *matcher) premise(q *question, r *Result) bool {
+	for _, c := range q.concepts {
+		if c.id != numberConcept && c.id != yearConcept && c.id != monthConcept && c.id != weekdayConcept {
+			continue
+		}
+		stem := q.words[c.first].stem
+		if q.asks != asksYesNo && q.asks != asksOpen && len(stem) < 4 {
+			continue
+		}
+		held := false
+		for _, a := range r.Answers {
+			held = held || a != nil && m.numbers[a.ID][stem]
+		}
+		if !held {
+			return true
+		}
+	}
+	return false
+}
