@@ -47,14 +47,17 @@ type Message struct {
 	Platform  string // Slack, Discord or Terminal
 	Workspace string // Slack team, Discord guild; empty in a Discord DM
 	Channel   string
-	Thread    string // thread the message stands in or opens; empty without one
-	ID        string // the platform's id of the message or interaction
-	User      User
-	Kind      Kind
-	Private   bool      // seen by the asker alone: a slash command, a press in a private reply
-	Text      string    // the words; of a Press, empty
-	Action    Action    // of a Press alone
-	Received  time.Time // when the adapter had it in hand
+	// ChannelName is what people call the channel, without a #; empty where the
+	// platform does not tell.
+	ChannelName string
+	Thread      string // thread the message stands in or opens; empty without one
+	ID          string // the platform's id of the message or interaction
+	User        User
+	Kind        Kind
+	Private     bool      // seen by the asker alone: a slash command, a press in a private reply
+	Text        string    // the words; of a Press, empty
+	Action      Action    // of a Press alone
+	Received    time.Time // when the adapter had it in hand
 }
 
 // Conversation is the key of the exchange that a follow-up question continues.

@@ -24,6 +24,8 @@ type Options struct {
 	Conversations conversations
 	Questions     questions
 	Votes         votes
+	Reminders     reminders
+	Zone          *time.Location // of reminders, where neither asker nor channel has one; nil stands for UTC
 	Log           *slog.Logger
 }
 
@@ -49,6 +51,8 @@ type Handlers struct {
 	conversations conversations
 	questions     questions
 	votes         votes
+	reminders     reminders
+	zone          *time.Location
 	log           *slog.Logger
 	kinds         []kind
 	fields        map[string][]string // for Complete
@@ -64,9 +68,12 @@ type kind struct {
 
 // New returns the handler of everything that people say to podium.
 func New(o Options) *Handlers {
-	h := &Handlers{base: o.Knowledge, conversations: o.Conversations, questions: o.Questions, votes: o.Votes, log: o.Log}
+	h := &Handlers{base: o.Knowledge, conversations: o.Conversations, questions: o.Questions, votes: o.Votes, reminders: o.Reminders, zone: o.Zone, log: o.Log}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.zone == nil {
+		h.zone = time.UTC
 	}
 	h.fields = h.completions()
 	h.kinds = []kind{
@@ -74,6 +81,7 @@ func New(o Options) *Handlers {
 		{"help", whole("help"), h.help},
 		{"topics", whole("topics"), h.topics},
 		{"why", whole("why"), h.why},
+		{"remind", takesRemind, h.remind},
 		{"quote", h.takesQuote, h.quote},
 		{"ask", func(bot.Message, []string) bool { return true }, h.ask},
 	}

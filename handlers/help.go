@@ -20,6 +20,7 @@ func (h *Handlers) helpText() string {
 		"`topics` lists what the announcement covers.",
 		"`quote` and a speaker or topic gives what was said, word for word.",
 		"`why` explains my last answer.",
+		"`remind` posts an answer on a schedule.",
 	}
 	for i := range h.base.Intents {
 		if in := &h.base.Intents[i]; in.Topic && len(in.Examples) > 0 {

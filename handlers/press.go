@@ -42,6 +42,8 @@ func (h *Handlers) press(ctx context.Context, m bot.Message) (bot.Reply, error) 
 		return h.whyPressed(arg), nil
 	case bot.VerbHelpful, bot.VerbUnhelpful:
 		return h.vote(ctx, m)
+	case bot.VerbConfirm, bot.VerbCancel:
+		return h.decide(ctx, m)
 	}
 	r := bot.TextReply(outdated)
 	r.Private = true

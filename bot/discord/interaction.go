@@ -36,6 +36,7 @@ type interaction struct {
 	ChannelID   string                    `json:"channel_id"`
 	Channel     struct {
 		Type discordgo.ChannelType `json:"type"`
+		Name string                `json:"name"`
 	} `json:"channel"`
 	Member struct {
 		User        user   `json:"user"`
@@ -290,6 +291,7 @@ func (i *interaction) message(received time.Time) (bot.Message, bool) {
 		User:      i.User.message(""),
 		Received:  received,
 	}
+	m.ChannelName = i.Channel.Name
 	if i.Guild != "" {
 		m.User = i.Member.User.message(i.Member.Nick)
 	}

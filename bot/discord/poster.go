@@ -41,6 +41,20 @@ func (a *Adapter) Post(ctx context.Context, channel, key string, r bot.Reply) (b
 	return ref, nil
 }
 
+// Repeatable is how long Discord answers a second Post of a key with the first
+// one's message; see bot.Repeater. It says "in the past few minutes".
+func (a *Adapter) Repeatable() time.Duration { return 2 * time.Minute }
+
+// Tell sends user a direct message; see bot.Teller.
+func (a *Adapter) Tell(ctx context.Context, user string, r bot.Reply) error {
+	c, err := a.session.UserChannelCreate(user, discordgo.WithContext(ctx))
+	if err != nil {
+		return refusal(err)
+	}
+	_, err = a.Post(ctx, c.ID, "tell-"+strconv.FormatInt(time.Now().UnixNano(), 36), r)
+	return err
+}
+
 // nonce is short enough for Discord, and as good as unique to key and page.
 func nonce(key string, page int) string {
 	sum := sha256.Sum256([]byte(key + "\x00" + strconv.Itoa(page)))

@@ -318,6 +318,12 @@ func (a *Adapter) Find(ctx context.Context, channel, key string, since time.Time
 	}
 }
 
+// Tell sends user a direct message; see bot.Teller.
+func (a *Adapter) Tell(ctx context.Context, user string, r bot.Reply) error {
+	_, err := a.post(ctx, user, "", "", render(r, publicLimit, moreInThread))
+	return err
+}
+
 // CanPost reports whether podium may post in channel; see bot.Poster.
 func (a *Adapter) CanPost(ctx context.Context, channel string) error {
 	if strings.HasPrefix(channel, "D") { // a direct message with podium

@@ -39,10 +39,19 @@ type command struct {
 	Text        string `json:"text"`
 	Team        string `json:"team_id"`
 	Channel     string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
 	User        string `json:"user_id"`
 	UserName    string `json:"user_name"`
 	ResponseURL string `json:"response_url"`
 	Trigger     string `json:"trigger_id"`
+}
+
+// channelName is empty where Slack tells a word in place of a name.
+func (c command) channelName() string {
+	if c.ChannelName == "directmessage" || c.ChannelName == "privategroup" || strings.HasPrefix(c.ChannelName, "mpdm-") {
+		return ""
+	}
+	return c.ChannelName
 }
 
 // command answers a slash command. It calls ack once: with the answer if that
@@ -63,13 +72,14 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 		}
 	})
 	r := a.answer(ctx, bot.Message{
-		Workspace: c.Team,
-		Channel:   c.Channel,
-		ID:        c.Trigger,
-		User:      bot.User{ID: c.User, Name: c.UserName},
-		Kind:      bot.Command,
-		Private:   true,
-		Text:      plain(c.Text, a.me("")),
+		Workspace:   c.Team,
+		Channel:     c.Channel,
+		ChannelName: c.channelName(),
+		ID:          c.Trigger,
+		User:        bot.User{ID: c.User, Name: c.UserName},
+		Kind:        bot.Command,
+		Private:     true,
+		Text:        plain(c.Text, a.me("")),
 	})
 	messages := render(r, privateLimit, "")
 	follow := func(ctx context.Context) {

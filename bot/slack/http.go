@@ -76,6 +76,7 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 		Text:        form.Get("text"),
 		Team:        form.Get("team_id"),
 		Channel:     form.Get("channel_id"),
+		ChannelName: form.Get("channel_name"),
 		User:        form.Get("user_id"),
 		UserName:    form.Get("user_name"),
 		ResponseURL: form.Get("response_url"),

@@ -18,11 +18,11 @@ import (
 
 // tables are all of ours, each after those that its rows point to. A migration
 // that adds a table adds it here, so that backups hold it.
-var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages"}
+var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages", "reminders", "deliveries"}
 
 // histories are the tables in which a restore leaves what is there and joins
 // what the backup holds: forgetting would have podium do a thing twice.
-var histories = []string{"seen"}
+var histories = []string{"seen", "deliveries"}
 
 // Counts is how many rows of each table were copied.
 type Counts map[string]int
@@ -78,8 +78,9 @@ func syncDir(path string) error {
 
 // Restore makes the database at address hold what the backup at path holds: in
 // one transaction, so that a process that serves meanwhile sees the one or the
-// other. Only the events seen since the backup stay, lest they be answered
-// again. A SQLite file that is damaged is set aside under the returned name.
+// other. Only the events seen and the reminders posted since the backup stay,
+// lest they be answered or posted again. A SQLite file that is damaged is set
+// aside under the returned name.
 func Restore(ctx context.Context, address, path string, o Options) (n Counts, aside string, err error) {
 	o.Create = true
 	from, dispose, err := openBackup(ctx, path)

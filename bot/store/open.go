@@ -68,6 +68,7 @@ type SQL struct {
 	log         *slog.Logger
 	voterKey    []byte
 	behind      behind
+	group       group
 	stop        context.CancelFunc
 	running     sync.WaitGroup
 }

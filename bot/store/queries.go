@@ -274,6 +274,7 @@ func (s *SQL) Purge(ctx context.Context, now time.Time) error {
 		{"questions", "at", s.options.Questions},
 		{"votes", "platform, message, voter", s.options.Questions},
 		{"messages", "platform, channel, id", s.options.References},
+		{"deliveries", "reminder, due", deliveriesFor},
 	} {
 		statement := fmt.Sprintf(`DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE at < $1 ORDER BY at LIMIT 1000)`, p.table, p.key)
 		for {
@@ -286,7 +287,7 @@ func (s *SQL) Purge(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	return nil
+	return s.purgeReminders(ctx, now)
 }
 
 // purgeHourly purges at once and then every hour until ctx is done.

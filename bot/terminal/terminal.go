@@ -52,6 +52,7 @@ type Adapter struct {
 	asked   int            // messages so far: their IDs
 	choices [][]bot.Button // of each part of the last reply that has any
 	confirm []bot.Button   // Confirm and Cancel, until one is pressed
+	posts   posts
 }
 
 // Platform is bot.Terminal.
@@ -110,6 +111,8 @@ func (a *Adapter) converse(ctx context.Context, lines lineReader, out io.Writer,
 			return err
 		}
 	}
+	a.posts.open(out, look)
+	defer a.posts.close()
 	for first := true; ctx.Err() == nil; {
 		line, err := lines.ReadLine()
 		if errors.Is(err, errTooLong) {
@@ -151,7 +154,7 @@ func (a *Adapter) answer(ctx context.Context, said string) bot.Reply {
 	a.asked++
 	m := bot.Message{
 		Platform: bot.Terminal,
-		Channel:  "terminal",
+		Channel:  channel,
 		ID:       strconv.Itoa(a.asked),
 		User:     bot.User{ID: "person"},
 		Kind:     bot.Direct,

@@ -119,6 +119,7 @@ func newRoot(p *program) *cobra.Command {
 		newCheck(p),
 		newEval(p),
 		newKnowledge(p),
+		newManifest(p),
 		newSchema(p),
 		newManifest(p),
 		newChat(p),

@@ -16,6 +16,7 @@ import (
 
 	"podium/bot"
 	"podium/bot/discord"
+	"podium/bot/schedule"
 	"podium/bot/slack"
 	"podium/bot/store"
 	"podium/config"
@@ -45,8 +46,8 @@ func newServe(p *program) *cobra.Command {
 }
 
 // newHandler makes what answers on every platform.
-func newHandler(base *knowledge.Base, st *store.SQL, log *slog.Logger) *handlers.Handlers {
-	return handlers.New(handlers.Options{Knowledge: base, Conversations: st, Questions: st, Votes: st, Log: log})
+func newHandler(s config.Settings, base *knowledge.Base, st *store.SQL, r *schedule.Reminders, log *slog.Logger) *handlers.Handlers {
+	return handlers.New(handlers.Options{Knowledge: base, Conversations: st, Questions: st, Votes: st, Reminders: r, Zone: s.Timezone, Log: log})
 }
 
 // newAdapters makes the adapters of the platforms that are configured. A new
@@ -80,6 +81,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *sl
 			ShardID:       s.Discord.ShardID,
 			ShardCount:    s.Discord.ShardCount,
 			Admins:        s.Reminders.Admins,
+			Reminders:     true,
 			Handler:       h,
 			Seen:          st,
 			References:    st,
@@ -132,7 +134,12 @@ func (p *program) serve(cmd *cobra.Command) error {
 
 // serveFrom connects everything to an open store and runs it until ctx is done.
 func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowledge.Base, st *store.SQL, listener net.Listener, log *slog.Logger) error {
-	adapters, err := p.newAdapters(s, newHandler(base, st, log), st, log)
+	reminders, err := schedule.New(ctx, schedule.Options{Store: st, Log: log})
+	if err != nil {
+		return err
+	}
+	h := newHandler(s, base, st, reminders, log)
+	adapters, err := p.newAdapters(s, h, st, log)
 	if err != nil {
 		return err
 	}
@@ -143,12 +150,22 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	for _, a := range adapters {
 		a.Mount(mux)
 		sv.workers = append(sv.workers, &worker{name: a.Platform(), run: a.Run, state: a.State})
+		if p, ok := a.(platform); ok {
+			reminders.Connect(a.Platform(), p, p)
+		}
 	}
+	sv.workers = append(sv.workers, &worker{name: "reminders", run: func(ctx context.Context) error { return reminders.Run(ctx, h) }})
 	// Reading the knowledge file leaves more garbage than podium ever needs
 	// again at once.
 	debug.FreeOSMemory()
 	log.Info("serving", "version", version(), "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
+}
+
+// A platform is an adapter that reminders can be posted on.
+type platform interface {
+	bot.Poster
+	bot.Directory
 }
 
 // A worker runs until its context is done. Adapters are workers that have a

@@ -1,0 +1,286 @@
+package schedule
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"podium/bot"
+	"podium/bot/bottest"
+	"podium/bot/store"
+)
+
+// Each of these benchmarks is one measurement: run them with -benchtime 1x and
+// -count for a median.
+
+// benchEach runs f with the address of an empty database of each kind.
+func benchEach(b *testing.B, f func(b *testing.B, address string)) {
+	b.Run("sqlite", func(b *testing.B) { f(b, "sqlite:"+filepath.Join(b.TempDir(), "podium.db")) })
+	b.Run("postgres", func(b *testing.B) { f(b, bottest.Postgres(b)) })
+}
+
+// fill keeps n reminders in so many channels, with jobs if they are due soon: due at a time or
+// each a step later than the one before.
+func (b *testbed) fill(n, channels int, due time.Time, step time.Duration) {
+	b.t.Helper()
+	for begin := 0; begin < n; begin += 1000 {
+		byPlatform := make(map[occurrence]string)
+		var list []occurrence
+		var group []bot.Reminder
+		for i := begin; i < min(begin+1000, n); i++ {
+			at := due.Add(time.Duration(i) * step).UTC().Truncate(time.Second)
+			r := bot.Reminder{ID: fmt.Sprintf("r%06d", i), Platform: "fake", Channel: fmt.Sprint("c", i%channels), Schedule: "every day at 12:00",
+				Zone: "UTC", Start: time.Now().Add(-time.Hour).UTC().Truncate(time.Second), Title: "a reminder", State: bot.Active, Next: at}
+			group = append(group, r)
+			o := occurrence{r.ID, at.Unix()}
+			if time.Until(at) < jobsAhead {
+				byPlatform[o] = "fake"
+				list = append(list, o)
+			}
+		}
+		var adding sync.WaitGroup
+		for part := range slices.Chunk(group, 20) {
+			adding.Go(func() {
+				for _, r := range part {
+					if ok, err := b.store.AddReminder(b.t.Context(), r); err != nil || !ok {
+						b.t.Error(ok, err)
+					}
+				}
+			})
+		}
+		adding.Wait()
+		if err := b.enqueue(b.t.Context(), byPlatform, list...); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// drained waits for n posts and returns when they were made.
+func (b *testbed) drained(n int, within time.Duration) []time.Time {
+	b.t.Helper()
+	timeout := time.After(within)
+	for len(b.fake.made()) < n {
+		select {
+		case <-b.fake.changed:
+		case <-timeout:
+			b.t.Fatalf("%d of %d posts within %v", len(b.fake.made()), n, within)
+		}
+	}
+	var at []time.Time
+	for _, p := range b.fake.made() {
+		at = append(at, p.at)
+	}
+	return at
+}
+
+// BenchmarkInsert keeps active reminders with their jobs, as confirmations do,
+// 50 at a time.
+func BenchmarkInsert(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		bed := newTestbed(b, openStore(b, address), Limit{})
+		start := time.Now().UTC().Truncate(time.Second)
+		var n atomic.Int64
+		b.SetParallelism(25)
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				i := n.Add(1)
+				r := bot.Reminder{ID: fmt.Sprintf("r%06d", i), Platform: "fake", Channel: "c", Schedule: "every day at 12:00", Zone: "UTC", Start: start,
+					State: bot.Active, Next: start.Add(time.Duration(60+i%300) * time.Second)}
+				if ok, err := bed.store.AddReminder(b.Context(), r); err != nil || !ok {
+					b.Error(ok, err)
+				}
+				if err := bed.enqueueNext(b.Context(), r); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+		b.ReportMetric(float64(n.Load())/b.Elapsed().Seconds(), "inserts/s")
+	})
+}
+
+// BenchmarkLatency measures from due to posted, 200 reminders a tenth of a
+// second apart.
+func BenchmarkLatency(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		for b.Loop() {
+			bed := newTestbed(b, openStore(b, address), Limit{})
+			due := time.Now().Add(12 * time.Second)
+			bed.fill(200, 50, due, 100*time.Millisecond)
+			bed.start()
+			bed.drained(200, time.Minute)
+			bed.stop()
+			var late []time.Duration
+			for _, p := range bed.fake.made() {
+				id, _, _ := strings.Cut(p.key, "-")
+				var i int
+				fmt.Sscanf(id, "r%d", &i)
+				late = append(late, p.at.Sub(due.Add(time.Duration(i)*100*time.Millisecond).Truncate(time.Second)))
+			}
+			slices.Sort(late)
+			b.ReportMetric(late[len(late)/2].Seconds(), "median-s")
+			b.ReportMetric(late[len(late)*95/100].Seconds(), "p95-s")
+		}
+	})
+}
+
+// BenchmarkDrain posts 5,000 reminders that are due at one instant.
+func BenchmarkDrain(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		for b.Loop() {
+			bed := newTestbed(b, openStore(b, address), Limit{})
+			due := time.Now().Add(40 * time.Second)
+			bed.fill(5000, 500, due, 0)
+			if early := time.Until(due); early < 6*time.Second {
+				b.Fatalf("filled only %v before they are due", early)
+			}
+			bed.start()
+			at := bed.drained(5000, 3*time.Minute)
+			bed.stop()
+			b.ReportMetric(slices.MaxFunc(at, time.Time.Compare).Sub(due.Truncate(time.Second)).Seconds(), "drain-s")
+		}
+	})
+}
+
+// BenchmarkLimited posts 600 reminders at the platform's rates: one a second
+// and channel, 20 a second in all, in 30 channels.
+func BenchmarkLimited(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		for b.Loop() {
+			bed := newTestbed(b, openStore(b, address), Limits[bot.Slack])
+			due := time.Now().Add(10 * time.Second)
+			bed.fill(600, 30, due, 0)
+			bed.start()
+			at := bed.drained(600, 3*time.Minute)
+			bed.stop()
+			slices.SortFunc(at, time.Time.Compare)
+			rate := float64(len(at)-1) / at[len(at)-1].Sub(at[0]).Seconds()
+			b.ReportMetric(rate, "posts/s")
+			b.ReportMetric(100*rate/20, "%-of-allowed")
+		}
+	})
+}
+
+// BenchmarkRestart measures from the start of a process after kill -9 to the
+// first post of what was due meanwhile, and after SIGTERM.
+func BenchmarkRestart(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		var posted chan time.Time
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/post" {
+				posted <- time.Now()
+			}
+			json.NewEncoder(w).Encode("id")
+		}))
+		defer server.Close()
+		arg, err := json.Marshal([2]string{address, server.URL})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n := 0
+		for b.Loop() {
+			for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+				posted = make(chan time.Time, 100)
+				// Opened by this process too: it only adds.
+				st, err := store.Open(b.Context(), address, store.Options{Create: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				bed := newTestbed(b, st, Limit{})
+				add := func(due time.Time) {
+					n++
+					r := bed.add(fmt.Sprintf("q%04d", n), "every day at 12:00", time.Now().Add(-time.Hour), due)
+					if err := bed.enqueueNext(b.Context(), r); err != nil {
+						b.Fatal(err)
+					}
+				}
+				start := func() *exec.Cmd {
+					c := exec.Command(os.Args[0])
+					c.Env = append(os.Environ(), childEnv+"="+string(arg))
+					if err := c.Start(); err != nil {
+						b.Fatal(err)
+					}
+					return c
+				}
+				add(time.Now())
+				child := start()
+				<-posted // it runs
+				child.Process.Signal(signal)
+				child.Wait()
+				add(time.Now().Add(2 * time.Second)) // scheduled by whoever leads
+				time.Sleep(3 * time.Second)          // it is due while nobody runs
+				begin := time.Now()
+				child = start()
+				at := <-posted
+				child.Process.Kill()
+				child.Wait()
+				if err := st.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(at.Sub(begin).Seconds(), "s-after-"+signal.String())
+			}
+		}
+	})
+}
+
+// BenchmarkIdle measures a process with 100,000 reminders of which none is due.
+func BenchmarkIdle(b *testing.B) {
+	benchEach(b, func(b *testing.B, address string) {
+		for b.Loop() {
+			st, err := store.Open(b.Context(), address, store.Options{Create: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			bed := newTestbed(b, st, Limit{})
+			begin := time.Now()
+			bed.fill(100_000, 1000, time.Now().Add(30*24*time.Hour), time.Second)
+			b.Logf("100,000 kept in %v", time.Since(begin))
+			arg, err := json.Marshal([2]string{address, "http://127.0.0.1:1"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), childEnv+"="+string(arg))
+			if err := child.Start(); err != nil {
+				b.Fatal(err)
+			}
+			time.Sleep(10 * time.Second) // it has settled
+			cpu, _ := usage(b, child.Process.Pid)
+			time.Sleep(30 * time.Second)
+			later, rss := usage(b, child.Process.Pid)
+			child.Process.Signal(syscall.SIGTERM)
+			child.Wait()
+			if err := st.Close(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(100*(later-cpu).Seconds()/30, "%-CPU")
+			b.ReportMetric(float64(rss)/1e6, "MB")
+		}
+	})
+}
+
+// usage is the CPU time and the resident memory of a process.
+func usage(b *testing.B, pid int) (cpu time.Duration, rss int) {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Skip("no /proc here: ", err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest) // from the third on
+	var user, system, pages int
+	fmt.Sscan(fields[11], &user)
+	fmt.Sscan(fields[12], &system)
+	fmt.Sscan(fields[21], &pages)
+	return time.Duration(user+system) * 10 * time.Millisecond, pages * os.Getpagesize()
+}
