@@ -19,7 +19,7 @@ import "time"
 // "and in Afghanistan?" and "why" have something to refer to.
 type Turn struct {
 	Question string    // as asked
-	Context  string    // the Ref that the question itself was a follow-up to; empty if none
+	Context  string    // what a follow-up stands for: the question with what it left out; empty if none
 	Ref      string    // the Ref of the reply's last part; empty if it answered nothing
 	At       time.Time // when it was asked
 }

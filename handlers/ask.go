@@ -21,14 +21,14 @@ const (
 
 // ask answers a question.
 func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	turn := h.turn(ctx, m)
-	result, context := h.base.MatchAfter(m.Text, turn.Question), ""
-	if result.FollowUp {
-		context = turn.Question
-	}
+	result := h.base.MatchAfter(m.Text, before(h.turn(ctx, m)))
 	r := Reply(h.base, result)
 	if result.Outcome != knowledge.Smalltalk {
-		h.remember(ctx, m, bot.Turn{Question: m.Text, Context: context, Ref: lastRef(r)})
+		t := bot.Turn{Question: m.Text, Ref: lastRef(r)}
+		if result.FollowUp {
+			t.Context = result.Question
+		}
+		h.remember(ctx, m, t)
 	}
 	for _, p := range parts(result) {
 		switch p.Outcome {
@@ -42,6 +42,14 @@ func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
 	}
 	addButtons(&r, result, m.Private)
 	return r, nil
+}
+
+// before is the question that a follow-up to t goes on from.
+func before(t bot.Turn) string {
+	if t.Context != "" {
+		return t.Context
+	}
+	return t.Question
 }
 
 // Answer is the reply to a question that stands alone, and what it rests on.
@@ -143,21 +151,30 @@ func source(base *knowledge.Base, sentences []int) string {
 	} else {
 		b.WriteString("Announcement of " + base.Date.Format("2 January 2006"))
 	}
-	slices.Sort(sentences)
-	for i, n := range sentences {
+	if len(sentences) > 0 {
+		b.WriteString(", " + sentenceNumbers(sentences))
+	}
+	return b.String() + ": " + strings.TrimSuffix(base.Title, ".") + "."
+}
+
+// sentenceNumbers is "sentence 6" or "sentences 3, 4 and 12".
+func sentenceNumbers(numbers []int) string {
+	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
+	var b strings.Builder
+	for i, n := range numbers {
 		switch {
-		case i == 0 && len(sentences) == 1:
-			b.WriteString(", sentence ")
+		case i == 0 && len(numbers) == 1:
+			b.WriteString("sentence ")
 		case i == 0:
-			b.WriteString(", sentences ")
-		case i == len(sentences)-1:
+			b.WriteString("sentences ")
+		case i == len(numbers)-1:
 			b.WriteString(" and ")
 		default:
 			b.WriteString(", ")
 		}
 		b.WriteString(strconv.Itoa(n))
 	}
-	return b.String() + ": " + strings.TrimSuffix(base.Title, ".") + "."
+	return b.String()
 }
 
 // near are the nearest topics as buttons.

@@ -22,7 +22,11 @@ func (h *Handlers) press(ctx context.Context, m bot.Message) (bot.Reply, error) 
 		if !ok {
 			return bot.TextReply(outdated), nil
 		}
-		h.remember(ctx, m, bot.Turn{Question: "", Ref: lastRef(r)})
+		title := ""
+		if a, ok := h.base.Answer(arg); ok {
+			title = a.Title
+		}
+		h.remember(ctx, m, bot.Turn{Context: title, Ref: lastRef(r)})
 		ref := refs(r)
 		if m.Private {
 			r.Buttons = append(r.Buttons, bot.Button{Label: bot.LabelShare, Action: bot.Action{Verb: bot.VerbShare, Arg: ref}})
@@ -94,7 +98,7 @@ func (h *Handlers) vote(ctx context.Context, m bot.Message) (bot.Reply, error) {
 		text = "Thank you. The owner of this announcement's answers will see that it did not help."
 		q := bot.Question{Outcome: bot.NotHelpful, Platform: m.Platform, Intent: intentOf(m.Action.Arg)}
 		// The words of the question are known only as long as it is the last one.
-		if t := h.turn(ctx, m); strings.Contains(m.Action.Arg, t.Ref) {
+		if t := h.turn(ctx, m); t.Ref != "" && (m.Action.Arg == t.Ref || strings.HasSuffix(m.Action.Arg, "+"+t.Ref)) {
 			q.Text = t.Question
 		}
 		h.logQuestion(ctx, q)

@@ -26,8 +26,7 @@ func (h *Handlers) takesQuote(m bot.Message, words []string) bool {
 
 // quote replies with what somebody said, on a topic or on everything.
 func (h *Handlers) quote(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	_, rest, _ := strings.Cut(strings.TrimSpace(m.Text), " ")
-	quotes, _ := h.base.FindQuotes(rest)
+	quotes, _ := h.base.FindQuotes(strings.Join(commandWords(m.Text)[1:], " "))
 	return h.replyQuotes(ctx, m, quotes), nil
 }
 

@@ -19,12 +19,12 @@ func (h *Handlers) why(ctx context.Context, m bot.Message) (bot.Reply, error) {
 	t := h.turn(ctx, m)
 	var text string
 	switch {
-	case t.Question == "" && t.Ref == "":
+	case t.Question == "" && t.Context == "":
 		text = nothingToExplain
 	case t.Question == "" || strings.HasPrefix(t.Ref, quoteMark):
 		text = "You asked for that by name; there was nothing to guess."
 	default:
-		text = strings.Join(Why(h.base.MatchAfter(t.Question, t.Context), t.Question), "\n")
+		text = strings.Join(Why(h.base.Match(before(t)), t.Question), "\n")
 	}
 	return bot.TextReply(text), nil
 }
@@ -42,8 +42,27 @@ func Why(result knowledge.Result, question string) []string {
 		}
 		out = append(out, prefix+fmt.Sprintf("I read %q as %s.", clip(question), reading(p)))
 		out = append(out, decided(p.Explain()))
+		if rests := restsOn(p); rests != "" {
+			out = append(out, rests)
+		}
 	}
 	return out
+}
+
+// restsOn names the sentences that a result's answers rest on.
+func restsOn(r knowledge.Result) string {
+	var numbers []int
+	for _, a := range r.Answers {
+		if a != nil && r.Outcome == knowledge.Answered {
+			for _, e := range a.Evidence {
+				numbers = append(numbers, e.Sentence)
+			}
+		}
+	}
+	if len(numbers) == 0 {
+		return ""
+	}
+	return "It rests on " + sentenceNumbers(numbers) + "."
 }
 
 // reading is what a question was read as.

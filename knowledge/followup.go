@@ -8,7 +8,7 @@ import (
 // price". With nothing but entities behind them the question before goes on.
 var followUpWords = map[string]bool{
 	"and": true, "what": true, "how": true, "about": true, "for": true, "in": true, "of": true, "or": true, "then": true, "ok": true, "so": true, "the": true,
-	"is": true, "it": true, "also": true, "same": true, "with": true, "regarding": true, "there": true, "but": true, "on": true, "from": true, "by": true, "to": true, "over": true, "now": true, "please": true, "instead": true, "at": true, "with regard": true, "question": true, "concerning": true,
+	"is": true, "it": true, "also": true, "same": true, "with": true, "regarding": true, "there": true, "but": true, "on": true, "from": true, "by": true, "to": true, "over": true, "now": true, "please": true, "instead": true, "at": true, "question": true, "concerning": true,
 }
 
 // questionText is a text as plain words, chat words written out.

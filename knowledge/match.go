@@ -69,6 +69,7 @@ type matcher struct {
 	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
 	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
 	source    []string                   // the words of the source
+	sentences []map[uint64]bool          // by sentence: its words
 	scratch   sync.Pool
 }
 
@@ -104,6 +105,7 @@ func (b *Base) Match(question string) Result {
 func (m *matcher) match(s string) Result {
 	x := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(x)
+	s = clipQuestion(s)
 	r := m.whole(s, x)
 	if segments := split(s); len(segments) > 1 {
 		if parts := m.parts(segments, x); parts != nil {
@@ -124,11 +126,12 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	q := &x.question
 	m.lexicon.read(s, q)
 	n, talk := m.opening(q)
-	if n > 0 && len(q.words)-n >= 2 {
+	if n > 0 && len(q.words) > n {
 		q.drop(n)
 	}
 	r := m.decide(q, s, x)
-	if n > 0 && r.Outcome == Unanswered && len(q.words) < 8 && q.head == 0 {
+	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
+	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9}
 	}
 	return r
@@ -177,13 +180,17 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 		switch {
 		case r.Outcome == Smalltalk:
 			continue
-		case r.Outcome == Unanswered && (r.Intent == nil || r.Intent.Topic || r.Confidence < partConfidence):
+		case r.Outcome != Unanswered:
+		case r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence:
+		case strings.HasSuffix(s, "?") && x.question.head != 0 && len(x.question.words) >= 3:
+			// A question of its own, whatever it is about.
+		default:
 			return nil
 		}
-		for _, other := range out {
-			if other.Intent == r.Intent && other.Answers == r.Answers {
-				return nil
-			}
+		if slices.ContainsFunc(out, func(other Result) bool {
+			return other.Intent == r.Intent && other.Answers == r.Answers && other.Outcome == r.Outcome
+		}) {
+			continue
 		}
 		out = append(out, r)
 		before = asked
@@ -251,8 +258,52 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	r := m.read(q, s, x)
 	if r.Outcome == Unanswered && len(q.words) > 0 {
 		m.nearest(&r, x.scores)
+		// What no intent knows may still be a sentence of the announcement.
+		if r.Veto == VetoCoverage || r.Veto == VetoElse && (r.Intent == nil || r.Intent.Topic) {
+			if n := m.passage(q); n > 0 {
+				r.Outcome, r.Sentences[0] = Passage, n
+			}
+		}
 	}
 	return r
+}
+
+// passageWords is how many telling words a question must share with a sentence
+// for it to be quoted, and passageShare which share of the question they must
+// be.
+const (
+	passageWords = 4
+	passageShare = 0.8
+)
+
+// passage is the number of the sentence that holds nearly all that q asks
+// about, or 0.
+func (m *matcher) passage(q *question) int {
+	content := 0
+	for i := range q.words {
+		if !q.words[i].function {
+			content++
+		}
+	}
+	if content < passageWords {
+		return 0
+	}
+	found, most := 0, 0
+	for i, words := range m.sentences {
+		n := 0
+		for j := range q.words {
+			if w := &q.words[j]; !w.function && words[w.id] {
+				n++
+			}
+		}
+		if n > most {
+			found, most = i+1, n
+		}
+	}
+	if most < passageWords || float64(most) < passageShare*float64(content) {
+		return 0
+	}
+	return found
 }
 
 // read is decide without the nearest topics.
@@ -311,6 +362,10 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	var misattributed bool
 	if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic); r.Veto != NoVeto {
+		return r
+	}
+	if r.Answers[0].Status == NotSaid && (r.Answers[1] == nil || r.Answers[1].Status == NotSaid) {
+		r.Answers = [2]*Answer{}
 		return r
 	}
 	r.Outcome = Answered
@@ -420,26 +475,40 @@ func (m *matcher) choose(r *Result, q *question, class int) bool {
 		e := &m.base.Entities[c.entity]
 		asked, found := false, false
 		for i := range answers {
-			want, ok := answers[i].When[e.Kind]
+			a := &answers[i]
+			want, ok := a.When[e.Kind]
 			asked = asked || ok
-			if want == e.ID {
-				found = true
-				if n < len(r.Answers) && !slices.Contains(r.Answers[:], &answers[i]) {
-					r.Answers[n] = &answers[i]
-					n++
-				}
+			if want != e.ID || !m.names(q, a) {
+				continue
+			}
+			found = true
+			if n < len(r.Answers) && !slices.Contains(r.Answers[:], a) {
+				r.Answers[n] = a
+				n++
 			}
 		}
 		if asked && !found {
 			foreign = c.entity
 		}
 	}
-	if n == 0 {
-		if foreign != noEntity {
-			r.Veto, r.VetoWord = VetoEntity, m.base.Entities[foreign].Name
+	switch {
+	case n == 0 && foreign != noEntity:
+		r.Veto, r.VetoWord = VetoEntity, m.base.Entities[foreign].Name
+		return false
+	case n == 0:
+		r.Answers[0] = &answers[0]
+	}
+	return true
+}
+
+// names reports whether q names all the entities that a is for.
+func (m *matcher) names(q *question, a *Answer) bool {
+	for kind, id := range a.When {
+		if !slices.ContainsFunc(q.concepts, func(c concept) bool {
+			return c.entity != noEntity && m.base.Entities[c.entity].Kind == kind && m.base.Entities[c.entity].ID == id
+		}) {
 			return false
 		}
-		r.Answers[0] = &answers[0]
 	}
 	return true
 }

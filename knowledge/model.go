@@ -22,7 +22,7 @@ import (
 
 // modelVersion changes with everything that changes the outcome of training,
 // but for the texts that it is trained on.
-const modelVersion = "3"
+const modelVersion = "4"
 
 // modelKey is the hash of all that training depends on.
 func modelKey(file, source []byte) string {
@@ -101,12 +101,19 @@ func decodeModel(data []byte, key string) (*learned, error) {
 	if _, err := io.ReadFull(z, raw); err != nil {
 		return nil, err
 	}
+	// The check sum stands behind the last byte.
+	if n, err := io.Copy(io.Discard, z); err != nil || n > 0 {
+		return nil, fmt.Errorf("the model is damaged: %d bytes too many, %v", n, err)
+	}
 	r := bytes.NewReader(raw)
 	var sizes [4]uint32
 	if err := binary.Read(r, binary.LittleEndian, &sizes); err != nil {
 		return nil, err
 	}
 	classes, features, rows, words := int(sizes[0]), int(sizes[1]), int(sizes[2]), int(sizes[3])
+	if features > rows || words > rows {
+		return nil, errors.New("the model is damaged")
+	}
 	if want := 4 + 4*classes + 12*features + 4*rows + 16*words + rows*classes; r.Len() < want {
 		return nil, fmt.Errorf("the model has %d bytes, want %d", r.Len(), want)
 	}
@@ -175,7 +182,7 @@ func readModel(path, key string) *learned {
 
 func writeModel(path, key string, l *learned) {
 	data, err := l.encode(key)
-	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+	if err != nil || path == "" || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "*.tmp")

@@ -5,7 +5,7 @@ import (
 )
 
 // maxParts is how many questions of one message are told apart.
-const maxParts = 4
+const maxParts = 8
 
 // split cuts a message into what may be several questions: behind a question
 // mark, a semicolon or a line break, and before "and" or a comma that a

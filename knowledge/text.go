@@ -2,6 +2,7 @@ package knowledge
 
 import (
 	_ "embed"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -43,18 +44,14 @@ func (t *text) String() string {
 // read sets t to the tokens of s.
 func (t *text) read(s string) {
 	t.buf, t.tokens = t.buf[:0], t.tokens[:0]
-	if len(s) > maxQuestion {
-		s = s[:maxQuestion]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-	}
+	s = clipQuestion(s)
 	if !isASCII(s) {
 		s = norm.NFKC.String(strings.ToValidUTF8(s, " "))
 	}
 	start := -1 // of the token being read, in buf
 	flush := func() {
 		if start >= 0 {
+			t.buf = thousandsOf(t.buf, start)
 			t.tokens = append(t.tokens, span{int32(start), int32(len(t.buf))})
 			start = -1
 		}
@@ -79,8 +76,10 @@ func (t *text) read(s string) {
 			t.buf = append(t.buf, byte(r)+'a'-'A')
 		case r == '\'' || r == '’' || r == '‘' || r == '`':
 			// what's -> whats, Iraq's -> iraqs: no break
-		case r == ',' && start >= 0 && isDigit(t.buf[len(t.buf)-1]) && thousands(s[i+1:]):
+		case (r == ',' || r == '.') && start >= 0 && isDigit(t.buf[len(t.buf)-1]) && thousands(s[i+1:]):
 			// 2,500 -> 2500
+		case r == '.' && start >= 0 && isDigit(t.buf[start]) && i+1 < len(s) && isDigit(s[i+1]):
+			t.buf = append(t.buf, '.') // 2.5k
 		case r == '.' && start >= 0 && len(t.buf)-start <= 2 && i+1 < len(s) && isLetter(s[i+1]) && (len(t.buf)-start == 1 || i >= 2 && s[i-2] == '.'):
 			// U.S. -> us
 		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
@@ -95,6 +94,32 @@ func (t *text) read(s string) {
 	}
 	flush()
 	t.dropAddress()
+}
+
+// thousandsOf writes out a number such as 2.5k at the end of buf, from start
+// on: 2500.
+func thousandsOf(buf []byte, start int) []byte {
+	n := len(buf) - 1
+	if n-start > 6 || n == start || buf[n] != 'k' || !isDigit(buf[start]) {
+		return buf
+	}
+	f, err := strconv.ParseFloat(string(buf[start:n]), 64)
+	if err != nil {
+		return buf
+	}
+	return strconv.AppendFloat(buf[:start], 1000*f, 'f', -1, 64)
+}
+
+// clipQuestion is what of s is read.
+func clipQuestion(s string) string {
+	if len(s) <= maxQuestion {
+		return s
+	}
+	s = s[:maxQuestion]
+	for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // dropAddress removes how podium is addressed: "/podium", "hey podium,".

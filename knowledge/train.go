@@ -35,6 +35,12 @@ func newMatcherOf(b *Base, saved *learned, keep func(intent, example int) bool) 
 		for i := range t.tokens {
 			m.source = append(m.source, string(t.token(i)))
 		}
+		words := make(map[uint64]bool)
+		m.lexicon.read(s, q)
+		for i := range q.words {
+			words[q.words[i].id] = true
+		}
+		m.sentences = append(m.sentences, words)
 	}
 	m.accept = acceptMargin(b)
 	m.scratch.New = func() any { return &scratch{scores: make([]float32, len(m.classes)+1)} }

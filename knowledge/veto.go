@@ -19,7 +19,7 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity] {
 			// Whose words they are is for the answer to say.
 			if held && m.base.Entities[c.entity].Kind == "person" {
-				misattributed = q.asks == asksYesNo
+				misattributed = misattributed || openers[q.words[0].stem]
 				continue
 			}
 			return VetoEntity, m.base.Entities[c.entity].Name, false
@@ -148,20 +148,28 @@ func (m *matcher) quotation(s string) (foreign string, held bool) {
 	return "", held
 }
 
-// premise reports whether q supposes a number or a date that r's answers do
-// not hold, or that the announcement knows of something else.
+// premise reports whether q supposes a figure, year, month or day of the week
+// that r's answers do not hold. Small numbers are left out: they count minutes
+// and lines as often as what the question is about. So is a month or day that
+// the announcement speaks of elsewhere: the contrast tells where it belongs.
 func (m *matcher) premise(q *question, r *Result) bool {
 	for _, c := range q.concepts {
-		if c.id != numberConcept && c.id != yearConcept && c.id != monthConcept && c.id != weekdayConcept {
-			continue
-		}
-		stem := q.words[c.first].stem
-		if q.asks != asksYesNo && q.asks != asksOpen && len(stem) < 4 {
+		w := &q.words[c.first]
+		switch c.id {
+		case numberConcept, yearConcept:
+			if len(w.stem) < 3 {
+				continue
+			}
+		case monthConcept, weekdayConcept:
+			if slices.ContainsFunc(m.sentences, func(words map[uint64]bool) bool { return words[w.id] }) {
+				continue
+			}
+		default:
 			continue
 		}
 		held := false
 		for _, a := range r.Answers {
-			held = held || a != nil && m.numbers[a.ID][stem]
+			held = held || a != nil && m.numbers[a.ID][w.stem]
 		}
 		if !held {
 			return true

@@ -104,6 +104,17 @@ func newAskResult(base *knowledge.Base, result knowledge.Result, reply bot.Reply
 	if result.Intent != nil {
 		a.Intent = result.Intent.ID
 	}
+	if len(result.Quotes) > 0 {
+		// The answer is what was said; who said it stands beside it.
+		var said []string
+		for _, q := range result.Quotes {
+			name, _ := base.Speaker(q.Speaker)
+			said = append(said, q.Text)
+			a.Evidence = append(a.Evidence, askedEvidence{q.Text, name})
+		}
+		a.Answer = strings.Join(said, "\n")
+		return a
+	}
 	for _, part := range reply.Parts {
 		for _, q := range part.Quotes {
 			a.Evidence = append(a.Evidence, askedEvidence{q.Text, q.Speaker})
