@@ -1,12 +1,14 @@
 package knowledge
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -120,6 +122,11 @@ func (d *decoder) find(at *token.Position, format string, args ...any) {
 func (d *decoder) file(name string, text []byte) *file {
 	d.name = name
 	f := &file{}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if line, problem := unreadable(text); problem != "" {
+		d.find(&token.Position{Line: line, Column: 1}, "%s", problem)
+		return f
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		at, message := (*token.Position)(nil), err.Error()
@@ -150,6 +157,40 @@ func (d *decoder) file(name string, text []byte) *file {
 	}
 	d.mapping(body, "the knowledge file", fileKeys(f))
 	return f
+}
+
+// maxDepth is how deep a knowledge file's lists and mappings may be nested: far
+// deeper than any needs, and no work for the parser.
+const maxDepth = 50
+
+// unreadable looks for what no knowledge file holds and the parser would choke
+// on: bytes that are no UTF-8 text, control characters, deep nesting.
+func unreadable(text []byte) (line int, problem string) {
+	line = 1
+	depth, dashes := 0, 0
+	for i, r := range string(text) {
+		switch {
+		case r == '\n':
+			line++
+			dashes = 0
+		case r == utf8.RuneError && !bytes.HasPrefix(text[i:], []byte("\ufffd")):
+			return line, "this is not UTF-8 text; save the file as UTF-8"
+		case r < ' ' && r != '\t' && r != '\r' || r == 0x7f:
+			return line, fmt.Sprintf("there is a control character (U+%04X) in this line; remove it", r)
+		case r == '[' || r == '{':
+			depth++
+		case r == ']' || r == '}':
+			depth--
+		case r == '-':
+			dashes++
+		case r != ' ':
+			dashes = 0
+		}
+		if depth > maxDepth || dashes > 20*maxDepth {
+			return line, "lists and mappings are nested too deeply here; is a bracket not closed?"
+		}
+	}
+	return 0, ""
 }
 
 // The keys of each mapping of the file. Their order and help make the schema.

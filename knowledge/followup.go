@@ -45,6 +45,7 @@ func (t *questionText) followUp() (rest string, ok bool) {
 // of Afghanistan.
 func (b *Base) MatchAfter(question, before string) Result {
 	if before != "" {
+		question = b.matcher.nameHim(question, before)
 		if s, rest, ok := b.matcher.resolve(question, before); ok {
 			r := b.Match(s)
 			// "And price?" behind a quote of Kirby's asks for any of Price's.
@@ -58,6 +59,42 @@ func (b *Base) MatchAfter(question, before string) Result {
 	return b.Match(question)
 }
 
+// nameHim puts the person whom the question before named in the place of "he"
+// or "her" in a question that names nobody.
+func (m *matcher) nameHim(asked, before string) string {
+	x := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(x)
+	m.lexicon.read(before, &x.part)
+	name := ""
+	for _, c := range x.part.concepts {
+		if c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" {
+			name = m.base.Entities[c.entity].Name
+		}
+	}
+	if name == "" {
+		return asked
+	}
+	var t questionText
+	t.read(asked)
+	found := false
+	for i, w := range t.words {
+		if w == "he" || w == "she" || w == "him" || w == "her" {
+			t.words[i] = name
+			found = true
+		}
+	}
+	m.lexicon.read(asked, &x.question)
+	for _, c := range x.question.concepts {
+		if c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" {
+			found = false
+		}
+	}
+	if !found {
+		return asked
+	}
+	return strings.Join(t.words, " ")
+}
+
 // resolve returns the question that a follow-up stands for: the one before it
 // with the entity that it names, rest, in the place of the one of that kind, or
 // added.
@@ -66,6 +103,10 @@ func (m *matcher) resolve(asked, before string) (question, rest string, ok bool)
 	t.read(asked)
 	rest, ok = t.followUp()
 	if !ok || len(t.words) > 8 {
+		return "", "", false
+	}
+	// "What is X" stands alone; "what about X" does not.
+	if len(t.words) > 1 && questionWords[t.words[0]] && openers[t.words[1]] {
 		return "", "", false
 	}
 	x := m.scratch.Get().(*scratch)

@@ -85,6 +85,7 @@ func (r *Report) validate() {
 	for fold := range folds {
 		inFold := func(i, j int) bool { return b.Intents[i].lines[j]%folds == fold }
 		m := newMatcherOf(b, nil, func(i, j int) bool { return !inFold(i, j) })
+		b.matcher = m // it reads requests for quotes
 		for i := range b.Intents {
 			in := &b.Intents[i]
 			for j, text := range in.Examples {

@@ -167,10 +167,11 @@ func leastCertain(parts []Result) Result {
 
 // parts matches each segment of a message on its own. It is nil unless each is
 // a question of its own, and no two are the same.
-func (m *matcher) parts(segments []string, x *scratch) []Result {
+func (m *matcher) parts(segments []segment, x *scratch) []Result {
 	var out []Result
 	before := ""
-	for _, s := range segments {
+	for _, segment := range segments {
+		s := segment.text
 		asked := s
 		if before != "" {
 			asked = m.inherit(s, before, x)
@@ -182,7 +183,7 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 			continue
 		case r.Outcome != Unanswered:
 		case r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence:
-		case strings.HasSuffix(s, "?") && x.question.head != 0 && len(x.question.words) >= 3:
+		case !segment.joined && strings.HasSuffix(s, "?") && x.question.head != 0 && len(x.question.words) >= 3:
 			// A question of its own, whatever it is about.
 		default:
 			return nil
@@ -205,26 +206,30 @@ func (m *matcher) parts(segments []string, x *scratch) []Result {
 // announcement does not speak of, to say so beside an answer.
 const partConfidence = 0.4
 
-// pronouns stand for what the question before named.
-var pronouns = makeSet("they them their it its he him his she her there that this those these")
+// Pronouns stand for what the question before named: people or anything else.
+var (
+	personPronouns = makeSet("he him his she her")
+	thingPronouns  = makeSet("they them their it its there that this those these")
+)
 
 // inherit adds to a segment the entities that its pronouns stand for: those of
 // the segment before it.
 func (m *matcher) inherit(s, before string, x *scratch) string {
 	m.lexicon.read(s, &x.question)
-	pronoun := false
+	person, thing := false, false
 	for _, c := range x.question.concepts {
 		if c.entity != noEntity {
 			return s
 		}
-		pronoun = pronoun || pronouns[x.question.words[c.first].stem]
-	}
-	if !pronoun {
-		return s
+		stem := x.question.words[c.first].stem
+		person, thing = person || personPronouns[stem], thing || thingPronouns[stem]
 	}
 	m.lexicon.read(before, &x.part)
 	for _, c := range x.part.concepts {
 		if c.entity == noEntity {
+			continue
+		}
+		if isPerson := m.base.Entities[c.entity].Kind == "person"; isPerson && !person || !isPerson && !thing {
 			continue
 		}
 		for at := x.part.words[c.first].at; at <= x.part.words[c.last].at; at++ {

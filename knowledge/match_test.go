@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -45,6 +46,11 @@ func TestMatch(t *testing.T) {
 		{"thanks!", Smalltalk, ""},
 		{"hey podium 👋", Smalltalk, ""},
 		{`who said "we will never ever leave"`, Unanswered, ""},
+		{`who said "permanant, enduring mission"`, Answered, "permanence"},
+		{"no", Unanswered, ""},
+		{"w w", Unanswered, ""},
+		{"what's 2+2", Unanswered, ""},
+		{"thanks. cost?", Unanswered, "cost"},
 	}
 	for _, tt := range tests {
 		r := base.Match(tt.question)
@@ -60,6 +66,25 @@ func TestMatch(t *testing.T) {
 		}
 		if r.Confidence < 0 || r.Confidence > 1 {
 			t.Errorf("Match(%q): the confidence is %v", tt.question, r.Confidence)
+		}
+	}
+}
+
+// TestMatchPassage asks for what no intent knows but a sentence holds.
+func TestMatchPassage(t *testing.T) {
+	base, findings := check("x.yaml", []byte(head+goodIntent), noFile)
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	base.matcher = newMatcher(base, nil)
+	for question, want := range map[string]int{
+		"will acme move to calder bay in march": 1,
+		"who moves to calder bay":               0,
+		"how do i bake bread":                   0,
+	} {
+		r := base.Match(question)
+		if (r.Outcome == Passage) != (want > 0) || r.Sentences[0] != want {
+			t.Errorf("Match(%q) = %s, sentence %d, want sentence %d", question, r.Outcome, r.Sentences[0], want)
 		}
 	}
 }
@@ -89,6 +114,9 @@ func TestMatchParts(t *testing.T) {
 		{"who did blinken meet? what does the mission cost?", []string{"meeting", "unanswered"}},
 		{"what is the size and scope of the review", nil},
 		{"training and advisory tasks?", nil},
+		{"how many troops are in iraq? what is the capital of france?", []string{"troop_count.iraq", "unanswered"}},
+		{"who is kirby? who is kirby? how many troops are there", []string{"who_is.kirby", "troop_count.iraq"}},
+		{"who met blinken; how many troops; who is price; is the mission permanent; what is the goal", []string{"meeting", "troop_count.iraq", "who_is.price", "permanence", "goal"}},
 	}
 	for _, tt := range tests {
 		r := base.Match(tt.question)
@@ -117,6 +145,9 @@ func TestMatchAfter(t *testing.T) {
 		{"kirby quote on permanence", "and price?", "quote purpose"},
 		{"how many troops are in iraq", "and in germany?", "unanswered"},
 		{"how many troops are in iraq", "when are the technical talks", "talks_date"},
+		{"how many troops are in afghanistan rn", "and in iraq?", "troop_count.iraq"},
+		{"who is kirby", "quote him on permanence", "quote permanence"},
+		{"who is kirby", "what is operation inherent resolve", "operation"},
 		{"", "and in afghanistan?", ""},
 	}
 	for _, tt := range tests {
@@ -193,6 +224,36 @@ func TestMatchIsDeterministic(t *testing.T) {
 		if x.Outcome != y.Outcome || x.Confidence != y.Confidence || !reflect.DeepEqual(x.Explain(), y.Explain()) {
 			t.Fatalf("Match(%q) is %s %v %v at first and %s %v %v then", questions[i], x.Outcome, x.Confidence, x.Explain().Words, y.Outcome, y.Confidence, y.Explain().Words)
 		}
+	}
+}
+
+// TestDamagedModel flips bits of a model: none is read as if it were whole.
+func TestDamagedModel(t *testing.T) {
+	text, err := embedded.ReadFile("announcement.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := embedded.ReadFile("announcement.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := embedded.ReadFile("announcement.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := modelKey(text, source)
+	if _, err := decodeModel(model, key); err != nil {
+		t.Fatalf("the embedded model: %v", err)
+	}
+	for _, at := range []int{0, 70, len(model) / 2, len(model) - 5, len(model) - 1} {
+		damaged := bytes.Clone(model)
+		damaged[at] ^= 0x10
+		if _, err := decodeModel(damaged, key); err == nil {
+			t.Errorf("a model with a flipped bit in byte %d is read", at)
+		}
+	}
+	if _, err := decodeModel(model[:len(model)/2], key); err == nil {
+		t.Error("half a model is read")
 	}
 }
 

@@ -7,20 +7,27 @@ import (
 // maxParts is how many questions of one message are told apart.
 const maxParts = 8
 
+// segment is a part of a message that may be a question.
+type segment struct {
+	text   string
+	joined bool // by "and" or the like with the one before or behind it
+}
+
 // split cuts a message into what may be several questions: behind a question
 // mark, a semicolon or a line break, and before "and" or a comma that a
 // question word follows. It is nil if there is nothing to cut.
-func split(s string) []string {
+func split(s string) []segment {
 	if len(s) > maxQuestion {
 		return nil
 	}
-	var out []string
+	var out []segment
 	start := 0
-	cut := func(end, next int) {
+	joined := false
+	cut := func(end, next int, conjunction bool) {
 		if strings.ContainsFunc(s[start:end], isWord) {
-			out = append(out, strings.TrimSpace(s[start:end]))
+			out = append(out, segment{strings.TrimSpace(s[start:end]), joined || conjunction})
 		}
-		start = next
+		start, joined = next, conjunction
 	}
 	quoted := false
 	for i := 0; i < len(s); i++ {
@@ -28,11 +35,11 @@ func split(s string) []string {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
-		case c == '?' || c == ';' || c == '\n':
-			cut(i+1, i+1)
+		case c == '?' || c == ';' || c == '\n' || c == '\r':
+			cut(i+1, i+1, false)
 		case (c == ',' || c == ' ' || c == '&' || c == '/' || c == '+') && i > start:
 			if n := conjunction(s[i:]); n > 0 {
-				cut(i, i+n)
+				cut(i, i+n, true)
 				i += n - 1
 			}
 		}
@@ -40,7 +47,7 @@ func split(s string) []string {
 	if start == 0 {
 		return nil
 	}
-	cut(len(s), len(s))
+	cut(len(s), len(s), false)
 	if len(out) < 2 || len(out) > maxParts {
 		return nil
 	}

@@ -11,6 +11,9 @@ import (
 // veto says what in q speaks against class, however well the words fit.
 // misattributed says that q gives the source's words to somebody else.
 func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, misattributed bool) {
+	if !m.meaningful(q, class) {
+		return VetoCoverage, "", false
+	}
 	quote, held := m.quotation(s)
 	if quote != "" {
 		return VetoQuote, quote, false
@@ -32,6 +35,25 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 		return VetoCounted, words, false
 	}
 	return NoVeto, "", misattributed
+}
+
+// meaningful reports whether q has a word that could be about class: one of
+// its own, or no telling word at all in a question such as "what is this
+// about".
+func (m *matcher) meaningful(q *question, class int) bool {
+	content, figures := false, false
+	for _, c := range q.concepts {
+		switch {
+		case c.function:
+		case c.id == numberConcept || c.id == yearConcept:
+			figures = true
+		case m.vocab[class][c.id] || m.vocab[class][q.words[c.first].id]:
+			return true
+		default:
+			content = true
+		}
+	}
+	return !content && !figures && q.head != 0
 }
 
 // counted is the noun behind "how many" if class does not know it.

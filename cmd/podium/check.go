@@ -60,6 +60,9 @@ func (p *program) checkFailed(err error) error {
 		return err
 	}
 	fmt.Fprintln(p.stdout, findings)
+	if len(findings) == 1 {
+		return errors.New("the knowledge file does not pass the gate: 1 finding")
+	}
 	return fmt.Errorf("the knowledge file does not pass the gate: %d findings", len(findings))
 }
 
