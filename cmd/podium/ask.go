@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,10 @@ func newAsk(p *program) *cobra.Command {
 			}
 			out := bufio.NewWriter(p.stdout)
 			if len(args) > 0 {
-				return errors.Join(p.answer(out, base, strings.Join(args, " "), asJSON), out.Flush())
+				if err := p.answer(out, base, strings.Join(args, " "), asJSON); err != nil {
+					return err
+				}
+				return out.Flush()
 			}
 			in := bufio.NewReader(p.stdin)
 			for first := true; ; first = false {
@@ -64,8 +68,9 @@ func newAsk(p *program) *cobra.Command {
 				if err := p.answer(out, base, strings.TrimRight(line, "\r\n"), asJSON); err != nil {
 					return err
 				}
-				// Whoever types a question or pipes one at a time waits for the answer.
-				if in.Buffered() == 0 {
+				// Whoever types a question or pipes one at a time waits for the
+				// answer, even with the next question half written.
+				if next, _ := in.Peek(in.Buffered()); !bytes.Contains(next, []byte("\n")) {
 					if err := out.Flush(); err != nil {
 						return err
 					}
