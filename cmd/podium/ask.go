@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,9 +111,16 @@ func newAskResult(base *knowledge.Base, result knowledge.Result, reply bot.Reply
 	if result.Intent != nil {
 		a.Intent = result.Intent.ID
 	}
+	// A reply that is nothing but quotes names the speaker above them.
+	speakers := make(map[string]string)
+	for _, part := range slices.Concat(result.Parts, []knowledge.Result{result}) {
+		for _, q := range part.Quotes {
+			speakers[q.Text], _ = base.Speaker(q.Speaker)
+		}
+	}
 	for _, part := range reply.Parts {
 		for _, q := range part.Quotes {
-			a.Evidence = append(a.Evidence, askedEvidence{q.Text, q.Speaker})
+			a.Evidence = append(a.Evidence, askedEvidence{q.Text, cmp.Or(q.Speaker, speakers[q.Text])})
 		}
 	}
 	return a

@@ -56,10 +56,6 @@ A line of a question file is {"id","q","kind","must":[["a","b"],["c"]],"must_not
 to a right answer holds at least one string of each group of must, in upper or lower case.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			base, err := p.knowledge(cmd)
-			if err != nil {
-				return err
-			}
 			var questions []evalQuestion
 			for _, path := range args {
 				more, err := readQuestionFile(path)
@@ -67,6 +63,10 @@ to a right answer holds at least one string of each group of must, in upper or l
 					return err
 				}
 				questions = append(questions, more...)
+			}
+			base, err := p.knowledge(cmd)
+			if err != nil {
+				return err
 			}
 			out := bufio.NewWriter(p.stdout)
 			right, wrong := evaluate(out, base, questions, verbose)
