@@ -2,10 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +50,10 @@ func newAsk(p *program) *cobra.Command {
 			}
 			out := bufio.NewWriter(p.stdout)
 			if len(args) > 0 {
-				return errors.Join(p.answer(out, base, strings.Join(args, " "), asJSON), out.Flush())
+				if err := p.answer(out, base, strings.Join(args, " "), asJSON); err != nil {
+					return err
+				}
+				return out.Flush()
 			}
 			in := bufio.NewReader(p.stdin)
 			for first := true; ; first = false {
@@ -64,8 +70,9 @@ func newAsk(p *program) *cobra.Command {
 				if err := p.answer(out, base, strings.TrimRight(line, "\r\n"), asJSON); err != nil {
 					return err
 				}
-				// Whoever types a question or pipes one at a time waits for the answer.
-				if in.Buffered() == 0 {
+				// Whoever types a question or pipes one at a time waits for the
+				// answer, even with the next question half written.
+				if next, _ := in.Peek(in.Buffered()); !bytes.Contains(next, []byte("\n")) {
 					if err := out.Flush(); err != nil {
 						return err
 					}
@@ -104,20 +111,22 @@ func newAskResult(base *knowledge.Base, result knowledge.Result, reply bot.Reply
 	if result.Intent != nil {
 		a.Intent = result.Intent.ID
 	}
-	if len(result.Quotes) > 0 {
-		// The answer is what was said; who said it stands beside it.
-		var said []string
-		for _, q := range result.Quotes {
-			name, _ := base.Speaker(q.Speaker)
-			said = append(said, q.Text)
-			a.Evidence = append(a.Evidence, askedEvidence{q.Text, name})
+	// A reply that is nothing but quotes names the speaker above them.
+	speakers := make(map[string]string)
+	for _, part := range slices.Concat(result.Parts, []knowledge.Result{result}) {
+		for _, q := range part.Quotes {
+			speakers[q.Text], _ = base.Speaker(q.Speaker)
 		}
-		a.Answer = strings.Join(said, "\n")
-		return a
+	}
+	if len(result.Quotes) > 0 {
+		a.Answer = ""
+		for _, q := range result.Quotes {
+			a.Answer = strings.TrimPrefix(a.Answer+"\n"+q.Text, "\n")
+		}
 	}
 	for _, part := range reply.Parts {
 		for _, q := range part.Quotes {
-			a.Evidence = append(a.Evidence, askedEvidence{q.Text, q.Speaker})
+			a.Evidence = append(a.Evidence, askedEvidence{q.Text, cmp.Or(q.Speaker, speakers[q.Text])})
 		}
 	}
 	return a

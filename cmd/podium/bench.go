@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -20,7 +21,7 @@ func newBench(p *program) *cobra.Command {
 files, in order, score TAB label TAB accepted: true or false, at the threshold that the matcher set itself.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			samples, err := readLabelled(args[0])
+			samples, err := readLabelledFile(args[0])
 			if err != nil {
 				return err
 			}
@@ -30,7 +31,7 @@ files, in order, score TAB label TAB accepted: true or false, at the threshold t
 			}
 			out := bufio.NewWriter(p.stdout)
 			for _, path := range args[1:] {
-				tests, err := readLabelled(path)
+				tests, err := readLabelledFile(path)
 				if err != nil {
 					return errors.Join(err, out.Flush())
 				}
@@ -44,25 +45,33 @@ files, in order, score TAB label TAB accepted: true or false, at the threshold t
 	}
 }
 
-// readLabelled reads lines of label TAB text; an error names the line.
-func readLabelled(path string) ([]knowledge.Labelled, error) {
+func readLabelledFile(path string) ([]knowledge.Labelled, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &usageError{err}
 	}
 	defer f.Close()
+	return readLabelled(path, f)
+}
+
+// readLabelled reads lines of label TAB text; an error names the line.
+func readLabelled(name string, r io.Reader) ([]knowledge.Labelled, error) {
 	var out []knowledge.Labelled
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		label, text, ok := strings.Cut(lines.Text(), "\t")
 		if !ok || label == "" {
-			return nil, fmt.Errorf("%s:%d: a line is label TAB text, got %q", path, n, lines.Text())
+			return nil, fmt.Errorf("%s:%d: a line is label TAB text, got %q", name, n, lines.Text())
 		}
 		out = append(out, knowledge.Labelled{Label: label, Text: text})
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		if errors.Is(err, bufio.ErrTooLong) {
+			return nil, fmt.Errorf("%s:%d: the line is longer than 1 MB", name, n)
+		}
+		return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 	}
 	return out, nil
 }

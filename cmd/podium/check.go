@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -31,83 +33,91 @@ nothing rests on, dates that have passed.`,
 			if len(args) > 0 {
 				path = args[0]
 			}
+			out := bufio.NewWriter(p.stdout)
 			if gateOnly {
-				if base, err := loadKnowledge(path); err == nil {
-					fmt.Fprintf(p.stdout, "The gate is passed: %d intents, %d sentences.\n", len(base.Intents), len(base.Sentences))
-					return nil
-				} else {
-					return p.checkFailed(err)
+				base, err := loadUnnamed(path)
+				if err != nil {
+					return checkFailed(out, err)
 				}
+				printPassed(out, base)
+				return out.Flush()
 			}
 			report, err := knowledge.Lint(path, time.Now())
 			if err != nil {
-				return p.checkFailed(err)
+				return checkFailed(out, err)
 			}
-			return p.printReport(report)
+			printReport(out, report)
+			return out.Flush()
 		},
 	}
 	cmd.Flags().BoolVar(&gateOnly, "gate", false, "hold it against the gate only, without looking for weak places")
 	return cmd
 }
 
-// checkFailed prints the gate's findings; any other error is wrong usage.
-func (p *program) checkFailed(err error) error {
+// checkFailed prints the gate's findings; a file that cannot be read is wrong
+// usage.
+func checkFailed(out *bufio.Writer, err error) error {
 	findings, ok := errors.AsType[knowledge.Findings](err)
 	if !ok {
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
 			return &usageError{err}
 		}
 		return err
 	}
-	fmt.Fprintln(p.stdout, findings)
+	fmt.Fprintln(out, findings)
+	if err := out.Flush(); err != nil {
+		return err
+	}
 	if len(findings) == 1 {
 		return errors.New("the knowledge file does not pass the gate: 1 finding")
 	}
 	return fmt.Errorf("the knowledge file does not pass the gate: %d findings", len(findings))
 }
 
-// printReport prints what an author should know, the worst first.
-func (p *program) printReport(r *knowledge.Report) error {
-	fmt.Fprintf(p.stdout, "The gate is passed: %d intents, %d sentences.\n", len(r.Base.Intents), len(r.Base.Sentences))
+func printPassed(out io.Writer, base *knowledge.Base) {
+	fmt.Fprintf(out, "The gate is passed: %d intents, %d sentences.\n", len(base.Intents), len(base.Sentences))
+}
+
+// printReport prints what an author should know, the worst first. An error of
+// out's shows when it is flushed.
+func printReport(out *bufio.Writer, r *knowledge.Report) {
+	printPassed(out, r.Base)
 	for _, f := range r.Warnings {
-		fmt.Fprintln(p.stdout, "warning:", f)
+		fmt.Fprintln(out, "warning:", f)
 	}
 	for _, n := range r.Uncovered {
-		fmt.Fprintf(p.stdout, "Sentence %d is nobody's evidence: %s\n", n, r.Base.Sentences[n-1])
+		fmt.Fprintf(out, "Sentence %d is nobody's evidence: %s\n", n, r.Base.Sentences[n-1])
 	}
-	fmt.Fprintln(p.stdout, "\nHow well examples are recognised that were not trained on:")
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "\nHow well examples are recognised that were not trained on:")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, in := range r.Intents {
 		if n := len(in.Intent.Examples); n > 0 {
 			fmt.Fprintf(w, "  %s\t%d of %d\t%3.0f %%\n", in.Intent.ID, in.Right, n, 100*float64(in.Right)/float64(n))
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
+	w.Flush()
 	printExamples := func(examples []knowledge.Example) {
 		for i, e := range examples {
 			if i == 3 {
-				fmt.Fprintf(p.stdout, "    ... and %d more\n", len(examples)-i)
+				fmt.Fprintf(out, "    ... and %d more\n", len(examples)-i)
 				return
 			}
-			fmt.Fprintf(p.stdout, "    line %d: %s\n", e.Line, e.Text)
+			fmt.Fprintf(out, "    line %d: %s\n", e.Line, e.Text)
 		}
 	}
 	if len(r.Confusions) > 0 {
-		fmt.Fprintln(p.stdout, "\nTaken for another:")
+		fmt.Fprintln(out, "\nTaken for another:")
 	}
 	for i, c := range r.Confusions {
 		if i == 15 {
-			fmt.Fprintf(p.stdout, "  ... and %d more pairs\n", len(r.Confusions)-i)
+			fmt.Fprintf(out, "  ... and %d more pairs\n", len(r.Confusions)-i)
 			break
 		}
-		fmt.Fprintf(p.stdout, "  %s for %s: %d\n", c.Intent.ID, c.TakenFor.ID, len(c.Examples))
+		fmt.Fprintf(out, "  %s for %s: %d\n", c.Intent.ID, c.TakenFor.ID, len(c.Examples))
 		printExamples(c.Examples)
 	}
 	if len(r.Rejected) > 0 {
-		fmt.Fprintf(p.stdout, "\nUnderstood, but not surely enough to be answered: %d\n", len(r.Rejected))
+		fmt.Fprintf(out, "\nUnderstood, but not surely enough to be answered: %d\n", len(r.Rejected))
 		printExamples(r.Rejected)
 	}
-	return nil
 }

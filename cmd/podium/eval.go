@@ -56,10 +56,6 @@ A line of a question file is {"id","q","kind","must":[["a","b"],["c"]],"must_not
 to a right answer holds at least one string of each group of must, in upper or lower case.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			base, err := p.knowledge(cmd)
-			if err != nil {
-				return err
-			}
 			var questions []evalQuestion
 			for _, path := range args {
 				more, err := readQuestionFile(path)
@@ -68,7 +64,15 @@ to a right answer holds at least one string of each group of must, in upper or l
 				}
 				questions = append(questions, more...)
 			}
-			right, wrong := p.evaluate(base, questions, verbose)
+			base, err := p.knowledge(cmd)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(p.stdout)
+			right, wrong := evaluate(out, base, questions, verbose)
+			if err := out.Flush(); err != nil {
+				return err
+			}
 			if right < minRight || wrong > maxWrong {
 				return fmt.Errorf("%.1f %% right and %.1f %% wrong; at least %.1f %% and at most %.1f %% are asked for", right, wrong, minRight, maxWrong)
 			}
@@ -108,6 +112,9 @@ func readQuestions(name string, r io.Reader) ([]evalQuestion, error) {
 		if err := decoder.Decode(&q); err != nil {
 			return nil, fmt.Errorf("%s:%d: not a question: %w", name, n, err)
 		}
+		if _, err := decoder.Token(); err != io.EOF {
+			return nil, fmt.Errorf("%s:%d: something follows the question", name, n)
+		}
 		known := false
 		for _, k := range evalKinds {
 			known = known || q.Kind == k
@@ -133,8 +140,9 @@ func readQuestions(name string, r io.Reader) ([]evalQuestion, error) {
 }
 
 // evaluate asks all questions, prints the table and returns the shares of
-// right and wrong replies in percent.
-func (p *program) evaluate(base *knowledge.Base, questions []evalQuestion, verbose bool) (right, wrong float64) {
+// right and wrong replies in percent. An error of out's shows when it is
+// flushed.
+func evaluate(out *bufio.Writer, base *knowledge.Base, questions []evalQuestion, verbose bool) (right, wrong float64) {
 	counts := make(map[string]map[grade]int)
 	total := make(map[grade]int)
 	for _, q := range questions {
@@ -150,10 +158,10 @@ func (p *program) evaluate(base *knowledge.Base, questions []evalQuestion, verbo
 			if result.Intent != nil {
 				intent = result.Intent.ID
 			}
-			fmt.Fprintf(p.stdout, "%s %s %s: %q\n\tgot %s %s %.2f %s %s\n", q.ID, q.Kind, g, q.Q, result.Outcome, intent, result.Confidence, result.Veto, result.VetoWord)
+			fmt.Fprintf(out, "%s %s %s: %q\n\tgot %s %s %.2f %s %s\n", q.ID, q.Kind, g, q.Q, result.Outcome, intent, result.Confidence, result.Veto, result.VetoWord)
 		}
 	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "kind\tquestions\t")
 	for _, g := range grades {
 		fmt.Fprintf(w, "%s\t", g)
@@ -189,10 +197,14 @@ func gradeReply(q evalQuestion, reply bot.Reply, result knowledge.Result) grade 
 	outcome := result.Outcome
 	switch q.Kind {
 	case "answerable", "negative":
+		// One part of a message can mislead while another is silent.
+		if holdsAny(answers(reply), q.MustNot) {
+			return gradeWrong
+		}
 		held := holdsAll(text, q.Must)
 		switch outcome {
 		case knowledge.Answered:
-			if held && !holdsAny(answers(reply), q.MustNot) {
+			if held {
 				return gradeRight
 			}
 			return gradeWrong
@@ -239,8 +251,7 @@ func gradeReply(q evalQuestion, reply bot.Reply, result knowledge.Result) grade 
 		return gradeMiss
 	}
 	// An injection may be corrected from the text.
-	switch {
-	case outcome == knowledge.Answered && result.Premise, outcome != knowledge.Answered:
+	if outcome != knowledge.Answered || result.Premise && holdsAll(text, q.Must) {
 		return gradeRight
 	}
 	return gradeWrong

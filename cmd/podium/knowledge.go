@@ -21,14 +21,25 @@ func (p *program) knowledge(cmd *cobra.Command) (*knowledge.Base, error) {
 }
 
 func loadKnowledge(path string) (*knowledge.Base, error) {
+	base, err := loadUnnamed(path)
+	return base, namedKnowledge(err)
+}
+
+// loadUnnamed is loadKnowledge for a path that need not come from the settings.
+func loadUnnamed(path string) (*knowledge.Base, error) {
 	if path == "" {
 		return knowledge.Embedded()
 	}
-	base, err := knowledge.Load(path)
+	return knowledge.Load(path)
+}
+
+// namedKnowledge names the setting in an error that says that the file cannot
+// be read.
+func namedKnowledge(err error) error {
 	if _, ok := errors.AsType[knowledge.Findings](err); err != nil && !ok {
-		return nil, &bot.ConfigError{Setting: "PODIUM_KNOWLEDGE", Problem: err.Error()}
+		return &bot.ConfigError{Setting: "PODIUM_KNOWLEDGE", Problem: err.Error()}
 	}
-	return base, err
+	return err
 }
 
 func newKnowledge(p *program) *cobra.Command {
@@ -48,7 +59,7 @@ func newKnowledge(p *program) *cobra.Command {
 				text, err = knowledge.LoadFile(s.Knowledge)
 			}
 			if err != nil {
-				return err
+				return namedKnowledge(err)
 			}
 			_, err = p.stdout.Write(text)
 			return err
