@@ -26,7 +26,8 @@ type Base struct {
 	answers  map[string]*Answer
 	words    []words
 	offTopic []string
-	key      string // of its model
+	doubts   Findings // what passes the gate and is worth a look
+	key      string   // of its model
 	matcher  *matcher
 }
 

@@ -435,7 +435,11 @@ func inlineSource(text, source []byte) ([]byte, error) {
 			lines := strings.SplitAfter(string(text), "\n")
 			var b strings.Builder
 			b.WriteString(strings.Join(lines[:first-1], ""))
-			b.WriteString("source: |\n")
+			if len(source) > 0 && strings.IndexByte(" \t\r\n", source[0]) >= 0 {
+				b.WriteString("source: |2\n") // the first line does not show how far the text is indented
+			} else {
+				b.WriteString("source: |\n")
+			}
 			for line := range strings.Lines(strings.TrimRight(string(source), "\n") + "\n") {
 				if line != "\n" {
 					b.WriteString("  ")

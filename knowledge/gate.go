@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +21,9 @@ import (
 
 // maxExamples bounds what the alternations of one example stand for.
 const maxExamples = 64
+
+// maxButton bounds what a platform takes as a button's value, in bytes.
+const maxButton = 100
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
@@ -51,8 +56,14 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 		g.find(f.source.at, "the source is empty: it must hold the announcement's own text")
 	}
 	g.b.Sentences = g.source.sentences
-	g.announcement(f)
+	g.keys = nameKeys(g.source.plain)
+	g.stems = make(map[string]bool)
+	var stems stemmer
+	for _, w := range nameWords(g.source.plain) {
+		g.stems[stems.stem(w.lower())] = true
+	}
 	g.allEntities(f)
+	g.announcement(f)
 	g.quotes(f)
 	g.allIntents(f)
 	g.b.offTopic = g.expandAll(f.offTopic, &[]string{})
@@ -70,7 +81,9 @@ type gate struct {
 	decoder
 	b      *Base
 	source *source
-	names  map[string]bool // the words in the entities' names
+	keys   map[string]bool // of the source's words
+	stems  map[string]bool // too
+	names  map[string]bool // of the words in the entities' names and roles
 }
 
 func (g *gate) announcement(f *file) {
@@ -78,6 +91,7 @@ func (g *gate) announcement(f *file) {
 	if f.title.at != nil && g.b.Title == "" {
 		g.find(f.title.at, "the announcement's title is empty")
 	}
+	g.groundedTitle(f.title)
 	if f.date.text != "" {
 		date, err := time.Parse(time.DateOnly, f.date.text)
 		if err != nil {
@@ -110,14 +124,36 @@ func (g *gate) allEntities(f *file) {
 		e := Entity{ID: n.id.text, Kind: n.kind.text, Name: n.name.text, Role: n.role.text}
 		for _, a := range n.aliases {
 			e.Aliases = append(e.Aliases, a.text)
-		}
-		for _, s := range append([]string{e.Name, e.Role}, e.Aliases...) {
-			for _, w := range nameWords(s) {
+			for _, w := range nameWords(a.text) {
 				g.names[w.key] = true
 			}
 		}
+		g.called(n.name, "name")
+		g.called(n.role, "role")
 		g.b.entities[e.ID] = len(g.b.Entities)
 		g.b.Entities = append(g.b.Entities, e)
+	}
+}
+
+// called notes an entity's name or role: podium says both, and answers may.
+// One that the source does not hold is the author's word, and worth a look.
+func (g *gate) called(s located, what string) {
+	words := nameWords(s.text)
+	for _, w := range words {
+		g.names[w.key] = true
+	}
+	for _, w := range words {
+		if g.keys[w.key] {
+			continue
+		}
+		switch w.key {
+		case "a", "an", "the", "of", "for":
+			continue
+		}
+		if len(g.source.sentences) > 0 {
+			g.doubt(s.at, "the %s %q is not in the source (%q is not); put what people say in aliases", what, clip(s.text), w.text)
+			return
+		}
 	}
 }
 
@@ -184,7 +220,8 @@ func (g *gate) allIntents(f *file) {
 	}
 	owners := make(map[string]owner)
 	var t text
-	var contrasts []located // beside the answers, in order
+	var contrasts []located      // beside the answers, in order
+	var places []*token.Position // too
 	for _, n := range f.intents {
 		if !g.id(n.id, "an intent") {
 			continue
@@ -197,6 +234,7 @@ func (g *gate) allIntents(f *file) {
 		if n.title.at != nil && (in.Title == "" || utf8.RuneCountInString(in.Title) > 75) {
 			g.find(n.title.at, "a title is a button's label: 1 to 75 characters")
 		}
+		g.groundedTitle(n.title)
 		for _, e := range n.examples {
 			for _, example := range g.expand(e) {
 				t.read(example)
@@ -222,6 +260,7 @@ func (g *gate) allIntents(f *file) {
 		index := len(g.b.Intents)
 		for _, a := range n.answers {
 			contrasts = append(contrasts, a.contrast)
+			places = append(places, a.at)
 			in.Answers = append(in.Answers, g.answer(a, in, index))
 			in.Topic = in.Topic || in.Answers[len(in.Answers)-1].Status != NotSaid
 		}
@@ -237,7 +276,7 @@ func (g *gate) allIntents(f *file) {
 		for j := range in.Answers {
 			a := &in.Answers[j]
 			if _, ok := g.b.answers[a.ID]; ok {
-				g.find(contrasts[i].at, "intent %q has two answers for the same entities (%s): podium could not choose", in.ID, a.ID)
+				g.find(places[i], "intent %q has two answers for the same entities (%s): podium could not choose", in.ID, a.ID)
 			}
 			g.b.answers[a.ID] = a
 			i++
@@ -281,30 +320,70 @@ func (g *gate) answer(n answerNode, in Intent, index int) Answer {
 		a.When[w.key.text] = e.ID
 	}
 	a.ID = answerID(in.ID, a.When)
+	if over := len("unhelpful:"+a.ID+"!") - maxButton; over > 0 {
+		g.find(n.at, "this answer's id, %q, is too long for a button: make the ids of the intent and of the entities %d characters shorter", a.ID, over)
+	}
 	g.entity(n.speaker)
 	evidence := make([]string, 0, len(n.evidence))
 	for _, e := range n.evidence {
 		ev := Evidence{Text: plainText(e.text.text), Speaker: n.speaker.text, Sentence: g.verbatim(e.text, "this evidence")}
-		if g.entity(e.speaker) {
+		switch {
+		case e.speaker.at != nil: // empty: nobody speaks, it is narration
+			g.entity(e.speaker)
 			ev.Speaker = e.speaker.text
-		} else {
-			for _, q := range g.b.Quotes {
-				if strings.Contains(q.Text, ev.Text) {
-					ev.Speaker = q.Speaker
-				}
-			}
+		case n.speaker.at == nil:
+			ev.Speaker = g.quoted(ev)
 		}
 		a.Evidence = append(a.Evidence, ev)
 		evidence = append(evidence, ev.Text)
 	}
-	g.grounded(n.text, evidence, "the answer's evidence")
-	g.grounded(n.contrary, evidence, "the answer's evidence")
+	known := nameKeys(evidence...)
+	g.grounded(n.text, known, "the answer's evidence", false)
+	g.grounded(n.contrary, known, "the answer's evidence", false)
 	a.mixedUp = strings.TrimSuffix(strings.TrimSpace(n.contrary.text), ".")
 	for _, note := range n.notes {
-		g.grounded(note, []string{g.source.plain}, "the source")
+		g.grounded(note, g.keys, "the source", false)
+		g.oneSentence(note, known)
 		a.Notes = append(a.Notes, strings.TrimSpace(note.text))
 	}
 	return a
+}
+
+// quoted returns the speaker of the quote that the evidence is part of, if it
+// is of one.
+func (g *gate) quoted(e Evidence) string {
+	for _, q := range g.b.Quotes {
+		if e.Sentence > 0 && e.Sentence == q.Sentence && strings.Contains(q.Text, e.Text) {
+			return q.Speaker
+		}
+	}
+	return ""
+}
+
+// oneSentence finds a note whose numbers are all in the source, but not side by
+// side: it may join what does not belong together.
+func (g *gate) oneSentence(note located, evidence map[string]bool) {
+	var numbers []nameWord
+	for _, w := range nameWords(note.text) {
+		if !w.number {
+			continue
+		}
+		if !g.keys[w.key] {
+			return // which is a finding already
+		}
+		numbers = append(numbers, w)
+	}
+	in := func(known map[string]bool) bool {
+		return !slices.ContainsFunc(numbers, func(w nameWord) bool { return !known[w.key] })
+	}
+	if in(evidence) || slices.ContainsFunc(g.source.sentences, func(s string) bool { return in(nameKeys(s)) }) {
+		return
+	}
+	texts := make([]string, len(numbers))
+	for i, w := range numbers {
+		texts[i] = strconv.Quote(w.text)
+	}
+	g.find(note.at, "no one sentence of the source holds all numbers of this note (%s); write a note for each", strings.Join(texts, ", "))
 }
 
 // contrasts links each answer with the one that people mix it up with. ids are
@@ -365,34 +444,50 @@ func (b *Base) titleOf(a *Answer) string {
 	return strings.Join(names, ", ")
 }
 
+// groundedTitle holds a title against the whole source. A title names what
+// people ask, said or not, so that what is not in the source is worth a look
+// and no more.
+func (g *gate) groundedTitle(title located) {
+	if len(g.source.sentences) > 0 {
+		before := len(g.findings)
+		g.grounded(title, g.keys, "the source", true)
+		g.b.doubts = append(g.b.doubts, g.findings[before:]...)
+		g.findings = g.findings[:before]
+	}
+}
+
+// doubt is find for what does not keep a file from loading.
+func (g *gate) doubt(at *token.Position, format string, args ...any) {
+	before := len(g.findings)
+	g.find(at, format, args...)
+	g.b.doubts = append(g.b.doubts, g.findings[before:]...)
+	g.findings = g.findings[:before]
+}
+
 // grounded finds each number, date and proper name of a sentence of ours that
-// is not in what it rests on.
-func (g *gate) grounded(said located, on []string, what string) {
-	if said.text == "" {
-		return
-	}
-	known := make(map[string]bool)
-	for _, s := range on {
-		for _, w := range nameWords(s) {
-			known[w.key] = true
-		}
-	}
-	english := englishWords()
-	for _, w := range nameWords(said.text) {
+// is not in what it rests on, whose keys are known. Some authors write each
+// word of a title with a capital.
+func (g *gate) grounded(said located, known map[string]bool, what string, title bool) {
+	words := nameWords(said.text)
+	var stems stemmer
+	for i, w := range words {
 		switch {
 		case known[w.key], !w.number && g.names[w.key]:
 		case w.number:
 			g.find(said.at, "the number %q is not in %s", w.text, what)
-		case !w.capital, w.first && english[strings.ToLower(w.text)] != tierNone && !calendar[w.key]:
 		case w.text == "I":
-		default:
+		case w.capital && !alwaysNames()[w.key] && (w.first || title) && ordinary(w.text) && !dated(words, i):
+		case w.capital || dated(words, i):
 			g.find(said.at, "the name %q is neither in %s nor an entity's", w.text, what)
+		case !ordinary(w.text) && !g.keys[w.key] && !g.stems[stems.stem(w.lower())]:
+			g.doubt(said.at, "the word %q is neither ordinary English nor in the source nor in an entity's name; use the source's words", w.text)
 		}
 	}
 }
 
-// calendar holds the words that make a date even where they start a sentence.
-var calendar = func() map[string]bool {
+// alwaysNames holds the keys of the words that are names even where they start
+// a sentence: of months, weekdays and countries.
+var alwaysNames = sync.OnceValue(func() map[string]bool {
 	m := make(map[string]bool)
 	for i := range 12 {
 		m[nameKey(time.Month(i+1).String())] = true
@@ -400,51 +495,344 @@ var calendar = func() map[string]bool {
 	for i := range 7 {
 		m[nameKey(time.Weekday(i).String())] = true
 	}
-	delete(m, "may")
+	delete(m, "may") // the verb; the month has a number beside it
+	for _, c := range commonUtterances().countries {
+		if !strings.Contains(c, " ") {
+			m[nameKey(c)] = true
+		}
+	}
 	return m
-}()
+})
+
+// dated reports whether words[i] may be a verb, but is a month here.
+func dated(words []nameWord, i int) bool {
+	day := func(i int) bool {
+		return i >= 0 && i < len(words) && words[i].number && words[i].text[0] <= '9'
+	}
+	return (words[i].key == "may" || words[i].key == "march") && (day(i-1) || day(i+1))
+}
+
+// prefixes make a new English word of one, or stand before its hyphen.
+var prefixes = []string{"anti", "co", "dis", "ex", "inter", "mid", "mis", "multi", "non", "out", "over", "pre", "re", "semi", "sub", "un", "under"}
+
+// ordinary reports whether a word is an English one.
+func ordinary(text string) bool {
+	word := strings.Map(fold, text)
+	if strings.HasSuffix(word, "n't") {
+		word = strings.TrimSuffix(word, "n't")
+		if word == "wo" || word == "ca" || word == "sha" {
+			return true
+		}
+	}
+	word, _, _ = strings.Cut(word, "'")
+	word = strings.ReplaceAll(word, ".", "")
+	if utf8.RuneCountInString(word) < 2 || slices.Contains(prefixes, word) || unitWords[word] != "" {
+		return true
+	}
+	english := englishWords()
+	var s stemmer
+	inEnglish := func(word string) bool {
+		if english[word] != tierNone {
+			return true
+		}
+		stem := s.stem(word)
+		if english[stem] != tierNone {
+			return true
+		}
+		if len(stem) == len(word) {
+			return false
+		}
+		y, ok := strings.CutSuffix(stem, "i")
+		return english[stem+"e"] != tierNone || ok && english[y+"y"] != tierNone
+	}
+	if inEnglish(word) {
+		return true
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(word, p); ok && len(rest) >= 4 && inEnglish(rest) {
+			return true
+		}
+	}
+	return false
+}
 
 // nameWord is a word that may be a number or a name.
 type nameWord struct {
 	text, key      string
 	number         bool
 	capital, first bool // has an upper-case letter; starts a sentence
+	ends           bool // a mark behind it parts it from the next word
+	unit           string
 }
 
+// lower is the word as it is looked up.
+func (w nameWord) lower() string { return strings.ToLower(w.text) }
+
+// nameKeys is the set of the keys of all words.
+func nameKeys(texts ...string) map[string]bool {
+	keys := make(map[string]bool)
+	for _, s := range texts {
+		for _, w := range nameWords(s) {
+			keys[w.key] = true
+		}
+	}
+	return keys
+}
+
+// nameWords cuts s into words. The key of a number holds its unit, if that is
+// percent or a currency: "15%" and "15 percent" are the same, "15" is not.
 func nameWords(s string) []nameWord {
-	var out []nameWord
-	first := true
-	for field := range strings.FieldsFuncSeq(plainText(s), func(r rune) bool { return r == ' ' || r == '-' || r == '/' || r == '–' || r == '—' }) {
-		word := strings.TrimFunc(field, func(r rune) bool { return !isWord(r) })
-		if word == "" {
+	var words []nameWord
+	first, symbol := true, ""
+	for field := range strings.FieldsSeq(plainText(s)) {
+		sign := negative(field)
+		for _, piece := range pieces(field) {
+			start, end := strings.IndexFunc(piece, isNameRune), strings.LastIndexFunc(piece, isNameRune)
+			if start < 0 {
+				// A "%" or "$" that stands alone.
+				if u := unitOf(piece); u != "" {
+					if n := len(words) - 1; n >= 0 && words[n].number && !words[n].ends && words[n].unit == "" {
+						words[n].unit = u
+					} else {
+						symbol = u
+					}
+				} else if n := len(words) - 1; n >= 0 {
+					words[n].ends = true
+				}
+				continue
+			}
+			_, size := utf8.DecodeRuneInString(piece[end:])
+			before, word, after := piece[:start], piece[start:end+size], piece[end+size:]
+			w := nameWord{first: first, unit: symbol}
+			symbol = ""
+			if i := strings.IndexFunc(word, isCurrency); i > 0 { // US$15
+				_, size := utf8.DecodeRuneInString(word[i:])
+				if r, _ := utf8.DecodeRuneInString(word[i+size:]); unicode.IsNumber(r) {
+					w.unit = strings.TrimPrefix(strings.ToUpper(word[:i]), "US") + word[i:i+size]
+					word = word[i+size:]
+				}
+			}
+			w.text = strings.TrimSuffix(strings.TrimSuffix(word, "'s"), "'S")
+			w.key, w.number = nameKey(w.text), isNumber(w.text)
+			w.capital = strings.IndexFunc(word, unicode.IsUpper) >= 0
+			if w.number {
+				if strings.HasSuffix(before, ".") {
+					w.text, w.key = "."+w.text, "0."+w.key
+				}
+				if u := unitOf(before) + unitOf(after); u != "" {
+					w.unit += u
+				}
+				if sign {
+					w.key = "-" + w.key
+				}
+			} else if u := unitOf(after); u != "" {
+				symbol = u // US$ 15
+			}
+			sign = false
+			mark := strings.TrimRight(after, `"')]`)
+			first = strings.HasSuffix(mark, ".") && !isInitials(word) || strings.HasSuffix(mark, "?") || strings.HasSuffix(mark, "!") || strings.HasSuffix(mark, ":")
+			w.ends = strings.ContainsAny(after, `,;:?!)"`) || first
+			words = append(words, w)
+		}
+	}
+	units(words)
+	for i := range words {
+		w := &words[i]
+		switch lower := w.lower(); {
+		case lower == "one":
+			w.number = counts(words, i)
+			if !w.number {
+				w.key = "one"
+			}
+		case fractions[lower] != "" && !w.ends && i+1 < len(words) && words[i+1].lower() == "of":
+			w.number, w.key = true, fractions[lower]
+		case lower == "tens" && !w.ends && i+1 < len(words) && words[i+1].lower() == "of":
+			w.number, w.key = true, lower
+		}
+		if !w.number {
 			continue
 		}
-		word = strings.TrimSuffix(word, "'s")
-		w := nameWord{text: word, key: nameKey(word), first: first, capital: strings.IndexFunc(word, unicode.IsUpper) >= 0}
-		lower := strings.ToLower(word)
-		if _, ok := numberWords[lower]; ok && lower != "one" {
-			w.number = true
+		if i > 0 && words[i-1].lower() == "minus" && !words[i-1].ends {
+			w.key = "-" + w.key
 		}
-		if strings.IndexFunc(word, unicode.IsDigit) >= 0 {
-			w.number = true
+		if w.unit != "" {
+			w.key = w.unit + w.key
+			w.text = withUnit(w.text, w.unit)
 		}
-		out = append(out, w)
-		end := strings.TrimRight(field, `"')]`)
-		first = strings.HasSuffix(end, ".") && !isInitials(strings.TrimSuffix(end, ".")) || strings.HasSuffix(end, "?") || strings.HasSuffix(end, "!") || strings.HasSuffix(end, ":")
 	}
-	return out
+	return words
+}
+
+// pieces cuts a field at hyphens, slashes and the like, and at commas outside
+// of numbers.
+func pieces(field string) []string {
+	var out []string
+	start := 0
+	for i, r := range field {
+		size := utf8.RuneLen(r)
+		switch {
+		case r == utf8.RuneError:
+			continue
+		case strings.ContainsRune("-/–—−‐‑_&;()[]{}|=<>*~…•·", r):
+		case r == ',' && (i == 0 || !isDigit(field[i-1]) || i+1 >= len(field) || !isDigit(field[i+1])) && i+1 < len(field) && field[i+1] != '"' && field[i+1] != '\'':
+		default:
+			continue
+		}
+		// The mark stays with what is before it, where it may end a clause.
+		if r == '-' || r == '/' || r == '–' || r == '—' || r == '−' || r == '‐' || r == '‑' {
+			out = append(out, field[start:i])
+		} else {
+			out = append(out, field[start:i+size])
+		}
+		start = i + size
+	}
+	out = append(out, field[start:])
+	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// negative reports whether a field is a number below zero.
+func negative(field string) bool {
+	field = strings.TrimLeft(field, `"'([`)
+	for _, sign := range []string{"-", "−", "–"} {
+		if rest, ok := strings.CutPrefix(field, sign); ok {
+			r, _ := utf8.DecodeRuneInString(strings.TrimPrefix(rest, "."))
+			return unicode.IsNumber(r) || isCurrency(r)
+		}
+	}
+	return false
+}
+
+func isNameRune(r rune) bool { return isWord(r) || unicode.IsNumber(r) }
+func isCurrency(r rune) bool { return unicode.Is(unicode.Sc, r) }
+
+// unitOf is what marks beside a number say of it.
+func unitOf(marks string) string {
+	var b strings.Builder
+	for _, r := range marks {
+		if isCurrency(r) || strings.ContainsRune("%‰°+", r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func withUnit(text, unit string) string {
+	if r, _ := utf8.DecodeLastRuneInString(unit); isCurrency(r) {
+		return unit + text
+	}
+	return text + unit
+}
+
+// unitWords are the units that have a sign, written out.
+var unitWords = map[string]string{
+	"percent": "%", "pct": "%", "dollar": "$", "dollars": "$", "usd": "$", "euro": "€", "euros": "€", "eur": "€",
+	"pound": "£", "pounds": "£", "gbp": "£", "yen": "¥", "cent": "¢", "cents": "¢",
+}
+
+// units gives the numbers the unit that follows them in words, and all of a
+// number that takes several words the same: "2 million dollars".
+func units(words []nameWord) {
+	for i := range words {
+		w := &words[i]
+		if !w.number || w.ends && w.unit == "" {
+			continue
+		}
+		if w.unit == "" && i+1 < len(words) {
+			next := words[i+1]
+			w.unit = unitWords[next.lower()]
+			if next.lower() == "per" && i+2 < len(words) && words[i+2].lower() == "cent" {
+				w.unit = "%"
+			}
+			for j := i; j > 0 && w.unit != "" && spelt(words[j]) && words[j-1].number && !words[j-1].ends && words[j-1].unit == ""; j-- {
+				words[j-1].unit = w.unit
+			}
+		}
+		if w.unit != "" && !w.ends && i+1 < len(words) && spelt(words[i+1]) && words[i+1].unit == "" && unitWords[words[i+1].lower()] == "" {
+			words[i+1].unit = w.unit
+		}
+	}
+}
+
+// spelt reports whether w is a number in letters.
+func spelt(w nameWord) bool { return w.number && strings.IndexFunc(w.text, unicode.IsNumber) < 0 }
+
+// fractions are numbers where "of" follows.
+var fractions = map[string]string{
+	"third": "1/3", "thirds": "1/3", "quarter": "1/4", "quarters": "1/4", "fifth": "1/5", "fifths": "1/5", "tenth": "1/10", "tenths": "1/10",
+}
+
+// vague are the numbers that have no figure. "Thousands" is more than one
+// thousand, so that neither stands for the other.
+var vague = map[string]bool{
+	"dozens": true, "hundreds": true, "thousands": true, "millions": true, "billions": true, "trillions": true, "trillion": true,
+	"half": true, "halves": true, "twice": true, "thrice": true,
+}
+
+func isNumber(word string) bool {
+	lower := strings.ToLower(word)
+	_, ok := numberWords[lower]
+	return ok || vague[lower] || strings.IndexFunc(word, unicode.IsNumber) >= 0
+}
+
+func set(words string) map[string]bool {
+	m := make(map[string]bool)
+	for w := range strings.FieldsSeq(words) {
+		m[w] = true
+	}
+	return m
+}
+
+var (
+	onePrevious = set("a an any another each every no some that this which")
+	oneNext     = set("a about after also an and another are as at because before but by can cannot could did do does during for from had has have he here if in into is it may might must never not of off on only or out over said says she should so than that the then there they to under up was we were when where which while who whom whose why will with would you")
+	oneExactly  = set("exactly just least only")
+	oneLasting  = set("about after every exactly for in just last lasted lasts least needs only take takes than took within")
+)
+
+// counts reports whether words[i], "one", is a number: "one desk", but not "the
+// one who" or "one of them".
+func counts(words []nameWord, i int) bool {
+	at := func(j int) string {
+		if j < 0 || j >= len(words) || words[min(i, j)].ends {
+			return ""
+		}
+		return words[j].lower()
+	}
+	previous, next := at(i-1), at(i+1)
+	switch {
+	case oneExactly[previous] && at(i-2) != "the" && next != "of":
+		return true
+	case next == "", onePrevious[previous], oneNext[next]:
+		return false
+	case next == "hand":
+		return previous != "on" && previous != "the"
+	case next == "day":
+		return oneLasting[previous]
+	}
+	return true
 }
 
 var nameMarks = strings.NewReplacer(",", "", ".", "", "'", "")
 
 // nameKey makes "2,500" and "2500", "U.S." and "US", "Iraqi" and "Iraqis" the
-// same, and numbers that are written out their figures.
+// same, and numbers that are written out their figures; but neither "1.5" and
+// "15" nor "1990s" and "1990".
 func nameKey(word string) string {
-	key := strings.ToLower(nameMarks.Replace(word))
+	lower := strings.ToLower(word)
+	if strings.IndexFunc(word, unicode.IsNumber) >= 0 {
+		var b strings.Builder
+		for i := range len(lower) {
+			if lower[i] != ',' || i == 0 || !isDigit(lower[i-1]) || !thousands(lower[i+1:]) {
+				b.WriteByte(lower[i])
+			}
+		}
+		return b.String()
+	}
+	key := nameMarks.Replace(lower)
 	if n, ok := numberWords[key]; ok {
 		return fmt.Sprint(n)
 	}
-	if len(key) > 3 {
+	if len(key) > 3 && !vague[key] {
 		key = strings.TrimSuffix(key, "s")
 	}
 	return key

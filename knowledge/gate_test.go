@@ -64,6 +64,33 @@ func TestGate(t *testing.T) {
 		{"too many combinations", head + strings.Replace(goodIntent, "how many desks,", `"`+strings.Repeat("(a|b) ", 7)+`desks",`, 1), []string{"more than 64"}},
 		{"source file missing", strings.Replace(strings.Split(head, "source:")[0]+"source: {file: nowhere.txt}\n", "\n\n", "\n", 1) + "intents: [{id: a, title: A, examples: [b c], answers: [{status: not_said}]}]\n",
 			[]string{"cannot read the source"}},
+		{"two answers, place", head + "intents: [{id: a, title: A, examples: [b c], answers: [{status: not_said},\n  {status: not_said}]}]\n", []string{"x.yaml:10:3: intent \"a\" has two answers"}},
+		{"decimal is no whole number", rests("It rose by 15 points.", "The share rose by 1.5 points"), []string{`the number "15" is not`}},
+		{"decimal", rests("It rose by 1.5 points.", "The share rose by 1.5 points"), nil},
+		{"thousands", rests("There are 2500 desks and 4,500 chairs.", "There are 2,500 desks and 4500 chairs"), nil},
+		{"decade", rests("It was in 1990.", "It was in the 1990s"), []string{`the number "1990" is not`}},
+		{"percent", rests("It is 15%, 20 percent and 30 per cent.", "It is 15 percent, 20% and thirty percent"), nil},
+		{"percent is no number of things", rests("It is 15.", "It is 15%"), []string{`the number "15" is not`}},
+		{"number is no percent", rests("It is 15%.", "It is 15"), []string{`the number "15%" is not`}},
+		{"currency", rests("It costs $15, 2 million dollars, €3 and £4.", "It costs 15 dollars, $2 million, 3 euros and £4"), nil},
+		{"no currency", rests("It costs $15.", "It costs 15"), []string{`the number "$15" is not`}},
+		{"other currency", rests("It costs €15.", "It costs $15"), []string{`the number "€15" is not`}},
+		{"below zero", rests("It is 5 degrees.", "It is -5 degrees"), []string{`the number "5" is not`}},
+		{"fraction sign", rests("It takes ½ of it.", "It takes 2 of it"), []string{`the number "½" is not`}},
+		{"vague numbers", rests("Hundreds came, thousands went, dozens sat, twice, and half of the millions.", "A thousand came, a dozen went"),
+			[]string{`"Hundreds"`, `"thousands"`, `"dozens"`, `"twice"`, `"half"`, `"millions"`}},
+		{"vague numbers that are said", rests("Hundreds came twice.", "Twice, hundreds came"), nil},
+		{"quarter", rests("A quarter of it is left, near the quarter.", "It is left near the quarter"), []string{`the number "quarter"`}},
+		{"one", rests("They have one each, and one desk.", "No one has a desk"), []string{`the number "one"`, `the number "one"`}},
+		{"one that does not count", rests("The one who came is one of them: a good one. No one left, one by one, and one day all will.", "They came"), nil},
+		{"country starts a sentence", rests("Turkey came. China left. March is past. Chairs came.", "They came"), []string{`"Turkey"`, `"China"`, `"March"`}},
+		{"may", rests("May they come. May 3 is near. They may come.", "They came on March 3"), []string{`the name "May"`}},
+		{"lower-case month", rests("They came on may 3.", "They came on March 3"), []string{`the name "may"`}},
+		{"lower-case word of the source", rests("The zorbs came.", "Each zorb came"), nil},
+		{"note of two sentences", head + strings.Replace(goodIntent, "desks.]}]", `desks.], notes: ["On March 3 there are 40 desks.", "It has 40.", "March 3, 2027 it is."]}]`, 1),
+			[]string{`no one sentence of the source holds all numbers of this note ("3", "40")`}},
+		{"too long for a button", strings.NewReplacer("id: park", "id: "+strings.Repeat("p", 40), "id: bay", "id: "+strings.Repeat("b", 20), "id: desks", "id: "+strings.Repeat("d", 40),
+			"[{text:", "[{when: {person: "+strings.Repeat("p", 40)+", place: "+strings.Repeat("b", 20)+"}, text:").Replace(head + goodIntent), []string{"13 characters shorter"}},
 		{"all at once", head + "intents: [{id: a b, title: A, examples: [b c], answers: [{status: not_said}]}, {id: c, title: '', examples: [d e], answers: [{status: x}]}]\n",
 			[]string{`"a b" can not be the id`, "a title is a button's label", `the status "x"`}},
 	}
@@ -76,6 +103,81 @@ func TestGate(t *testing.T) {
 			for i, f := range findings {
 				if !strings.Contains(f.String(), tt.want[i]) {
 					t.Errorf("finding %d is %q, want it to hold %q", i, f, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+// rests is a knowledge file whose only answer rests on evidence, which is the
+// whole source.
+func rests(text, evidence string) string {
+	return "announcement: {title: The news}\nsource: |\n  The news: " + evidence + "\nintents:\n  - {id: a, title: The news, examples: [b c], answers: [{text: \"" + text + "\", evidence: [\"" + evidence + "\"]}]}\n"
+}
+
+func TestSpeaker(t *testing.T) {
+	const text = `announcement: {title: Who is glad}
+source: |
+  We are glad, the mayor said. "We are glad to go," Park said.
+entities: [{id: park, kind: person, name: Park}, {id: mayor, kind: person, name: the mayor}]
+quotes: [{id: glad, speaker: park, text: We are glad to go}]
+intents:
+  - id: glad
+    title: Glad
+    examples: [who is glad]
+    answers: [{text: They are glad., evidence: [We are glad, We are glad to go, {text: glad to go, speaker: ""}, {text: to go, speaker: mayor}]}]
+  - id: said
+    title: Said
+    examples: [who said so]
+    answers: [{text: They are glad., speaker: mayor, evidence: [We are glad to go, {text: glad to go, speaker: ""}]}]
+`
+	b, findings := check("x.yaml", []byte(text), noFile)
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	for i, want := range [][]string{{"", "park", "", "mayor"}, {"mayor", ""}} {
+		for j, e := range b.Intents[i].Answers[0].Evidence {
+			if e.Speaker != want[j] {
+				t.Errorf("the speaker of %q is %q, want %q", e.Text, e.Speaker, want[j])
+			}
+		}
+	}
+}
+
+func TestInlineSource(t *testing.T) {
+	for _, source := range []string{"Acme moves.\nIt does.\n", "    Acme moves.\n\n  It does.\n", "\n      Acme moves.\nIt does.\n", "\tAcme moves.\n  It does.\n", "Acme moves.\r\n\r\nIt does.\r\n"} {
+		text, err := inlineSource([]byte("announcement: {title: Acme}\nsource: {file: acme.txt}\nintents: [{id: a, title: Acme, examples: [b c], answers: [{status: not_said}]}]\n"), []byte(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, findings := check("x.yaml", text, noFile)
+		if want := newSource(source).sentences; len(findings) > 0 || !slices.Equal(b.Sentences, want) {
+			t.Errorf("the source %q is read as %q, want %q (%v) from\n%s", source, b.Sentences, want, findings, text)
+		}
+	}
+}
+
+// TestDoubts finds what passes the gate and is worth a look.
+func TestDoubts(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"lower-case name", rests("The boston office re-opened, didn't it.", "The office"), []string{`the word "boston" is neither`}},
+		{"names in a title", strings.Replace(head, "Acme moves", "Acme Moves All Its 41 Desks to Boston and Turkey", 1) + strings.Replace(goodIntent, "title: Desks", "title: Fifty Ordinary Desks in June", 1),
+			[]string{`"41"`, `"Boston"`, `"Turkey"`, `"Fifty"`, `"June"`}},
+		{"name and role of an entity", strings.Replace(head, "Ada Park, role: the mayor", "Ada Parker, role: head of the party, aliases: [boss]", 1) + goodIntent,
+			[]string{`the name "Ada Parker" is not in the source ("Parker" is not); put what people say in aliases`, `the role "head of the party" is not`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			base, findings := check("x.yaml", []byte(tt.text), noFile)
+			if len(findings) > 0 || len(base.doubts) != len(tt.want) {
+				t.Fatalf("got %d findings and %d doubts, want 0 and %d:\n%v\n%v", len(findings), len(base.doubts), len(tt.want), findings, base.doubts)
+			}
+			for i, f := range base.doubts.sorted() {
+				if !strings.Contains(f.String(), tt.want[i]) {
+					t.Errorf("doubt %d is %q, want it to hold %q", i, f, tt.want[i])
 				}
 			}
 		})

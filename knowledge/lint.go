@@ -172,6 +172,7 @@ func (r *Report) warn(name string, now time.Time) {
 		r.Warnings = append(r.Warnings, f)
 	}
 	b := r.Base
+	r.Warnings = append(r.Warnings, b.doubts.sorted()...)
 	switch {
 	case b.Date.After(now):
 		add(0, "the announcement's date, %s, lies in the future", b.Date.Format(time.DateOnly))

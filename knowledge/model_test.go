@@ -13,6 +13,9 @@ var update = flag.Bool("update", false, "write the golden files and the embedded
 // with the one that is embedded: `go test ./knowledge -run Current -update`
 // writes it anew.
 func TestModelIsCurrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("training the whole model takes long under the race detector; the plain run does it")
+	}
 	text, err := embedded.ReadFile("announcement.yaml")
 	if err != nil {
 		t.Fatal(err)

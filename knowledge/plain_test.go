@@ -16,6 +16,9 @@ import (
 // away 98 % of those out of scope; deployed is the same at the threshold that
 // the classifier set itself.
 func TestDraws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the plain run measures")
+	}
 	dirs, err := filepath.Glob("../../shared/bench/clinc-kb/*")
 	if err != nil || len(dirs) == 0 {
 		t.Skip("../shared/bench is not at hand")

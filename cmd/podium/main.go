@@ -121,7 +121,6 @@ func newRoot(p *program) *cobra.Command {
 		newKnowledge(p),
 		newManifest(p),
 		newSchema(p),
-		newManifest(p),
 		newChat(p),
 		newServe(p),
 		newQuestions(p),

@@ -392,7 +392,7 @@ func hostileKnowledge(t *testing.T) string {
 		"intents": []any{
 			map[string]any{"id": "where", "title": "Where <!channel> it moves & why", "examples": []string{"where does the office move", "what is the new address"},
 				"answers": []any{map[string]any{"text": source, "evidence": []string{strings.TrimSpace(sentence)}}}},
-			map[string]any{"id": "cost", "title": "What <@U1> costs", "examples": []string{"what does the move cost", "who pays for it"},
+			map[string]any{"id": "cost", "title": "What <@U123> costs", "examples": []string{"what does the move cost", "who pays for it"},
 				"answers": []any{map[string]any{"status": "not_said"}}},
 		},
 	}
