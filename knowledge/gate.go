@@ -36,7 +36,10 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 		answers:  make(map[string]*Answer),
 	}, names: make(map[string]bool)}
 	f := g.file(name, text)
-	if f.sourceFile.text != "" {
+	switch {
+	case f.sourceFile.at != nil && f.sourceFile.text == "":
+		g.find(f.sourceFile.at, "source.file is empty: name the file that holds the announcement's own text")
+	case f.sourceFile.text != "":
 		content, err := readFile(f.sourceFile.text)
 		if err != nil {
 			g.find(f.sourceFile.at, "cannot read the source: %v", err)

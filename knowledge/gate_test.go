@@ -91,6 +91,8 @@ func TestGate(t *testing.T) {
 			[]string{`no one sentence of the source holds all numbers of this note ("3", "40")`}},
 		{"too long for a button", strings.NewReplacer("id: park", "id: "+strings.Repeat("p", 40), "id: bay", "id: "+strings.Repeat("b", 20), "id: desks", "id: "+strings.Repeat("d", 40),
 			"[{text:", "[{when: {person: "+strings.Repeat("p", 40)+", place: "+strings.Repeat("b", 20)+"}, text:").Replace(head + goodIntent), []string{"13 characters shorter"}},
+		{"source file empty", strings.Split(head, "source:")[0] + "source: {file: ''}\nintents: [{id: a, title: A, examples: [b c], answers: [{text: It moves., evidence: [it moves]}]}]\n",
+			[]string{"source.file is empty"}},
 		{"all at once", head + "intents: [{id: a b, title: A, examples: [b c], answers: [{status: not_said}]}, {id: c, title: '', examples: [d e], answers: [{status: x}]}]\n",
 			[]string{`"a b" can not be the id`, "a title is a button's label", `the status "x"`}},
 	}
@@ -300,7 +302,7 @@ func TestLint(t *testing.T) {
 	path := dir + "/acme.yaml"
 	text := head + goodIntent + `  - id: move
     title: The move
-    examples: [when do we move, moving day, date of the move, "when is the move?"]
+    examples: [when do we move, moving day, date of the move, "when is the move?", the quote on the move]
     answers: [{text: "Acme will move on March 3, 2027.", evidence: ["Acme will move to Calder Bay on March 3, 2027"]}]
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
