@@ -78,7 +78,7 @@ func New(o Options) *Handlers {
 	h.fields = h.completions()
 	h.kinds = []kind{
 		{"press", func(m bot.Message, _ []string) bool { return m.Kind == bot.Press }, h.press},
-		{"help", whole("help"), h.help},
+		{"help", takesHelp, h.help},
 		{"topics", whole("topics"), h.topics},
 		{"why", whole("why"), h.why},
 		{"remind", takesRemind, h.remind},
@@ -92,6 +92,12 @@ func New(o Options) *Handlers {
 // "why does Syria come up" a question.
 func whole(word string) func(bot.Message, []string) bool {
 	return func(_ bot.Message, words []string) bool { return len(words) == 1 && words[0] == word }
+}
+
+// takesHelp takes the word and the bare call of podium's name, which asks what
+// there is to ask.
+func takesHelp(_ bot.Message, words []string) bool {
+	return len(words) == 0 || len(words) == 1 && (words[0] == "help" || words[0] == "podium")
 }
 
 // commandWords are the words of text as commands are told by: lower case, and

@@ -94,7 +94,7 @@ func TestCommandWords(t *testing.T) {
 		"topics": "topics", "topics of the technical talks": "ask",
 		"why": "why", "why?": "why", "why does syria even come up": "ask",
 		"quote": "quote", "quote kirby permanence": "quote", "quote price": "quote", "quote of the year": "ask",
-		"how many troops": "ask", "": "ask",
+		"how many troops": "ask", "": "help", "?": "help", "podium": "help",
 	} {
 		m := said(text)
 		words := commandWords(m.Text)
