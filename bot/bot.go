@@ -101,7 +101,9 @@ func Answer(ctx context.Context, h Handler, m Message) (r Reply, err error) {
 	}()
 	r, err = h.Handle(ctx, m)
 	if err != nil {
-		return FailureReply(), err
+		failure := FailureReply()
+		failure.Request, failure.Intent = r.Request, r.Intent
+		return failure, err
 	}
 	return r, nil
 }
@@ -118,8 +120,9 @@ type Adapter interface {
 	// platform's outages by reconnecting. An error is final: a *ConfigError
 	// names the setting that is wrong.
 	Run(ctx context.Context) error
-	// State is the connection's state, for /readyz.
-	State() State
+	// State is the connection's state, for /readyz and the metrics, and why it
+	// is not Connected, as far as podium knows. The reason holds no secret.
+	State() (State, error)
 }
 
 // State is how an adapter stands with its platform.

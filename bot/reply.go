@@ -17,6 +17,7 @@ const (
 	Passage    Outcome = "passage"    // no intent fits, but these sentences are near
 	Unanswered Outcome = "unanswered" // the announcement does not say
 	Smalltalk  Outcome = "smalltalk"  // greeting, thanks, help
+	Failed     Outcome = "failed"     // podium's own failure
 )
 
 // The labels of podium's own buttons, the same on every platform.
@@ -34,7 +35,7 @@ const Failure = "Something went wrong on my side. Please ask again."
 
 // FailureReply is the reply that says Failure.
 func FailureReply() Reply {
-	return Reply{Private: true, Parts: []Part{{Answer: Failure}}}
+	return Reply{Private: true, Parts: []Part{{Answer: Failure}}, Outcome: Failed}
 }
 
 // TextReply is a reply of plain sentences: no quote, no source.
@@ -48,6 +49,12 @@ type Reply struct {
 	Parts   []Part   // one, or one for each question of the message
 	Buttons []Button // podium's own: share, why, votes, confirm, cancel
 	Private bool     // for the asker's eyes alone, where the platform can; the reply to VerbShare never is
+
+	// What became of the message, for the log and the metrics. Nobody is shown
+	// it.
+	Request string  // the kind of request that it was taken for: "ask", "remind"
+	Outcome Outcome // of the least certain question in it; empty if it asked none
+	Intent  string  // the best match's id, whatever the outcome; empty if there is none
 }
 
 // A Part answers one question. Empty fields are left out when it is shown; the

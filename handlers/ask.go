@@ -41,6 +41,10 @@ func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
 		}
 	}
 	addButtons(&r, result, m.Private)
+	r.Outcome = bot.Outcome(result.Outcome)
+	if result.Intent != nil && result.Outcome != knowledge.Smalltalk {
+		r.Intent = result.Intent.ID
+	}
 	return r, nil
 }
 

@@ -61,7 +61,7 @@ type Handlers struct {
 // kind is a kind of request: the first of the list that takes a message
 // replies to it.
 type kind struct {
-	name  string // for the log
+	name  string // Reply.Request
 	takes func(m bot.Message, words []string) bool
 	reply func(ctx context.Context, m bot.Message) (bot.Reply, error)
 }
@@ -119,6 +119,7 @@ func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error)
 		if k.takes(m, words) {
 			r, err := k.reply(ctx, m)
 			r.Private = r.Private || m.Private && m.Action.Verb != bot.VerbShare
+			r.Request = k.name
 			return r, err
 		}
 	}

@@ -23,8 +23,9 @@ func (h *Handlers) press(ctx context.Context, m bot.Message) (bot.Reply, error) 
 			return bot.TextReply(outdated), nil
 		}
 		title := ""
+		r.Outcome = r.Parts[0].Outcome
 		if a, ok := h.base.Answer(arg); ok {
-			title = a.Title
+			title, r.Intent = a.Title, h.base.IntentOf(a).ID
 		}
 		h.remember(ctx, m, bot.Turn{Context: title, Ref: lastRef(r)})
 		ref := refs(r)

@@ -31,7 +31,7 @@ func (h *Handlers) quote(ctx context.Context, m bot.Message) (bot.Reply, error) 
 }
 
 func (h *Handlers) replyQuotes(ctx context.Context, m bot.Message, quotes []knowledge.Quote) bot.Reply {
-	r := bot.Reply{Parts: quoteParts(h.base, quotes)}
+	r := bot.Reply{Parts: quoteParts(h.base, quotes), Outcome: bot.Answered}
 	h.remember(ctx, m, bot.Turn{Question: m.Text, Ref: lastRef(r)})
 	addButtons(&r, knowledge.Result{Outcome: knowledge.Answered}, m.Private)
 	return r

@@ -256,7 +256,7 @@ func inOrder(want, got []string) (missing string, ok bool) {
 func checkMessage(t *testing.T, start starter, kind bot.Kind) error {
 	h := &Recorder{}
 	s := open(t, start, h)
-	if got := s.Adapter().State(); got != bot.Connected {
+	if got, _ := s.Adapter().State(); got != bot.Connected {
 		return fmt.Errorf("State() = %q, want %q", got, bot.Connected)
 	}
 	before := time.Now()

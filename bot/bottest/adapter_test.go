@@ -84,11 +84,11 @@ func startPond(f fault) starter {
 
 func (p *pond) Platform() string         { return "pond" }
 func (p *pond) Mount(mux *http.ServeMux) {}
-func (p *pond) State() bot.State {
+func (p *pond) State() (bot.State, error) {
 	if p.fault == noState {
-		return bot.Connecting
+		return bot.Connecting, nil
 	}
-	return bot.Connected
+	return bot.Connected, nil
 }
 
 func (p *pond) Run(ctx context.Context) error {

@@ -15,6 +15,7 @@
 package discord
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -70,6 +71,7 @@ type Options struct {
 	References references
 	Completer  completer // nil: autocomplete offers nothing
 	Log        *slog.Logger
+	Meter      bot.Meter // nil: bot.NoMeter
 }
 
 // An Adapter is podium on Discord. It implements bot.Adapter, bot.Poster and
@@ -77,9 +79,10 @@ type Options struct {
 type Adapter struct {
 	o       Options
 	log     *slog.Logger
+	meter   bot.Meter
 	session *discordgo.Session
 	gateway *gateway // nil without a token
-	state   atomic.Value
+	state   atomic.Pointer[standing]
 
 	self        atomic.Pointer[string] // podium's user id
 	application atomic.Pointer[string] // the application's id
@@ -118,13 +121,14 @@ func New(o Options) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	session.Client = &http.Client{Transport: newTransport(api)}
+	meter := cmp.Or(o.Meter, bot.NoMeter)
+	session.Client = &http.Client{Transport: newTransport(api, func(wait time.Duration) { meter.RateLimited(bot.Discord, wait) })}
 	// The transport does both, within the context.
 	session.ShouldRetryOnRateLimit, session.MaxRestRetries = false, 0
 
-	a := &Adapter{o: o, log: o.Log.With("platform", bot.Discord), session: session, identified: make(chan struct{})}
+	a := &Adapter{o: o, log: o.Log.With("platform", bot.Discord), meter: meter, session: session, identified: make(chan struct{})}
 	a.work, a.abandon = context.WithCancel(context.Background())
-	a.setState(bot.Connecting)
+	a.setState(bot.Connecting, nil)
 	if o.ApplicationID != "" {
 		a.know(o.ApplicationID)
 	}
@@ -135,6 +139,7 @@ func New(o Options) (*Adapter, error) {
 			lookup:  func(ctx context.Context) (string, error) { return lookup(ctx, session) },
 			event:   a.event,
 			state:   a.setState,
+			again:   func() { meter.Reconnected(bot.Discord) },
 			log:     a.log,
 			patient: 20 * time.Second,
 			pause:   time.Second,
@@ -159,9 +164,18 @@ func (a *Adapter) Platform() string { return bot.Discord }
 
 // State is the gateway's state. Without a gateway it is bot.Connected while
 // Run runs.
-func (a *Adapter) State() bot.State { return a.state.Load().(bot.State) }
+func (a *Adapter) State() (bot.State, error) {
+	s := a.state.Load()
+	return s.state, s.why
+}
 
-func (a *Adapter) setState(s bot.State) { a.state.Store(s) }
+// A standing is a state, and why it is that one.
+type standing struct {
+	state bot.State
+	why   error
+}
+
+func (a *Adapter) setState(s bot.State, why error) { a.state.Store(&standing{s, why}) }
 
 // know notes the application's id.
 func (a *Adapter) know(application string) {
@@ -196,7 +210,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 			part(a.register)
 		}
 	} else {
-		a.setState(bot.Connected)
+		a.setState(bot.Connected, nil)
 		a.log.Info("discord is served over HTTP alone: without PODIUM_DISCORD_TOKEN podium hears no mentions and registers no commands")
 	}
 	<-ctx.Done()
@@ -208,7 +222,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 	a.hands.Wait()
 	late.Stop()
 	a.abandon()
-	a.setState(bot.Down)
+	a.setState(bot.Down, nil)
 	a.session.Client.CloseIdleConnections()
 	if e, ok := context.Cause(ctx).(*bot.ConfigError); ok {
 		return e
@@ -216,30 +230,36 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// hold counts one more question in hand, for a.hands.Done to count down; false
-// when podium is stopping.
+// hold counts one more question in hand, for letGo to count down; false when
+// podium is stopping.
 func (a *Adapter) hold() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.stopped {
 		a.hands.Add(1)
+		a.meter.InHand(bot.Discord, 1)
 	}
 	return !a.stopped
 }
 
-// take runs f with a question in hand, unless podium is stopping. A panic in f
+func (a *Adapter) letGo() {
+	a.meter.InHand(bot.Discord, -1)
+	a.hands.Done()
+}
+
+// take runs f with a question in hand, by the name of id, unless podium is stopping. A panic in f
 // is logged and ends f alone.
 func (a *Adapter) take(id string, f func(context.Context)) {
 	if !a.hold() {
 		return
 	}
 	go func() {
-		defer a.hands.Done()
-		ctx, cancel := context.WithTimeout(a.work, answerTimeout)
+		defer a.letGo()
+		ctx, cancel := context.WithTimeout(bot.WithID(a.work, id), answerTimeout)
 		defer cancel()
 		defer func() {
 			if p := recover(); p != nil {
-				a.log.Error("podium panicked", "id", id, "panic", fmt.Sprint(p))
+				a.log.ErrorContext(ctx, "podium panicked", "panic", fmt.Sprint(p))
 			}
 		}()
 		f(ctx)
@@ -250,7 +270,7 @@ func (a *Adapter) take(id string, f func(context.Context)) {
 func (a *Adapter) answer(ctx context.Context, m bot.Message) bot.Reply {
 	r, err := bot.Answer(ctx, a.o.Handler, m)
 	if err != nil {
-		a.log.Error("question failed", "kind", m.Kind.String(), "id", m.ID, "error", err)
+		a.log.ErrorContext(ctx, "question failed", "kind", m.Kind.String(), "request", r.Request, "intent", r.Intent, "error", err)
 	}
 	return r
 }
@@ -261,26 +281,27 @@ func (a *Adapter) answer(ctx context.Context, m bot.Message) bot.Reply {
 func (a *Adapter) first(ctx context.Context, id string) bool {
 	first, err := a.o.Seen.MarkSeen(ctx, bot.Discord, id)
 	if err != nil {
-		a.log.Error("podium can not tell whether it has answered this; it answers", "id", id, "error", err)
+		a.log.ErrorContext(ctx, "podium can not tell whether it has answered this; it answers", "error", err)
 		return true
 	}
 	if !first {
-		a.log.Debug("redelivered, answered once", "id", id)
+		a.meter.Redelivered(bot.Discord)
+		a.log.DebugContext(ctx, "redelivered, answered once")
 	}
 	return first
 }
 
 // refused logs what Discord refused, with what helps.
-func (a *Adapter) refused(what, id string, err error) {
+func (a *Adapter) refused(ctx context.Context, what string, err error) {
 	err = refusal(err)
-	level, attrs := slog.LevelError, []any{"id", id, "error", err}
+	level, attrs := slog.LevelError, []any{"error", err}
 	if e, ok := err.(*bot.PostError); ok {
 		attrs = append(attrs, "remedy", e.Remedy)
 	}
 	if c, _ := code(err); c == alreadyAcknowledged {
 		level = slog.LevelWarn
 	}
-	a.log.Log(context.Background(), level, what, attrs...)
+	a.log.Log(ctx, level, what, attrs...)
 }
 
 // event takes what the gateway dispatched.

@@ -48,11 +48,13 @@ type gateway struct {
 	shard   [2]int // id and count
 	lookup  func(context.Context) (string, error)
 	event   func(name string, data json.RawMessage)
-	state   func(bot.State)
+	state   func(s bot.State, why error)
+	again   func() // told of each connection after the first
 	log     *slog.Logger
 	patient time.Duration // how long hello and ready may take
 	pause   time.Duration // the first wait after a failure; doubles
 
+	greeted   bool   // a connection has worked
 	url       string // as looked up
 	session   string // what to resume; empty for a new session
 	resumeURL string
@@ -65,14 +67,16 @@ type gateway struct {
 // pointless.
 func (g *gateway) run(ctx context.Context) error {
 	failed := 0
+	var why error // it is not connected
 	for {
-		g.state(bot.Connecting)
+		g.state(bot.Connecting, why)
 		began := time.Now()
 		ready, err := g.connect(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		g.state(bot.Down)
+		why = err
+		g.state(bot.Down, why)
 		if e, ok := errors.AsType[*bot.ConfigError](err); ok {
 			return e
 		}
@@ -241,7 +245,11 @@ func (g *gateway) welcome(f frame) {
 		}
 		g.session, g.resumeURL = r.Session, r.ResumeURL
 	}
-	g.state(bot.Connected)
+	g.state(bot.Connected, nil)
+	if g.greeted {
+		g.again()
+	}
+	g.greeted = true
 	g.log.Info("discord gateway connected", "event", f.Name)
 }
 

@@ -199,7 +199,7 @@ func TestSilentGateway(t *testing.T) {
 		if err := s.Until(ctx, func() bool { return strings.Count(s.log.String(), "connection ended") >= 2 }); err != nil {
 			t.Fatalf("podium waits for ever\n%s", s.log)
 		}
-		if s.adapter.State() == bot.Connected {
+		if state, _ := s.adapter.State(); state == bot.Connected {
 			t.Error("State() = connected without a session")
 		}
 	})

@@ -116,7 +116,8 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if i.Type == discordgo.InteractionPing {
-		writeJSON(w, response{Type: discordgo.InteractionResponsePong})
+		// Who asks is gone if it fails, and asks again.
+		_ = writeJSON(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
 	// Discord delivers over HTTP once, and shows one response whatever
@@ -125,21 +126,23 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "podium is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	defer a.hands.Done()
-	ctx, cancel := context.WithTimeout(a.work, answerTimeout)
-	first, then, ok := a.respond(ctx, i, received)
+	defer a.letGo()
+	ctx, cancel := context.WithTimeout(bot.WithID(a.work, i.ID), answerTimeout)
+	answer, ok := a.respond(ctx, i, received)
 	if !ok {
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 	} else {
-		writeJSON(w, first)
+		answer.sent(writeJSON(w, answer.first))
 	}
-	if then == nil {
+	if answer.then == nil {
 		cancel()
 		return
 	}
+	a.meter.InHand(bot.Discord, 1)
 	a.hands.Go(func() {
+		defer a.meter.InHand(bot.Discord, -1)
 		defer cancel()
-		then()
+		answer.then()
 	})
 }
 
@@ -158,14 +161,15 @@ func (a *Adapter) signed(h http.Header, body []byte, now time.Time) bool {
 	return ed25519.Verify(a.o.PublicKey, append([]byte(stamp), body...), signature)
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(b)
+	_, err = w.Write(b)
+	return err
 }
 
 // interact takes an interaction from the gateway.
@@ -175,37 +179,55 @@ func (a *Adapter) interact(i *interaction) {
 		if i.Type != discordgo.InteractionApplicationCommandAutocomplete && !a.first(ctx, "interaction/"+i.ID) {
 			return
 		}
-		first, then, ok := a.respond(ctx, i, received)
-		if ok && a.acknowledge(ctx, i, first) && then != nil {
-			then()
+		answer, ok := a.respond(ctx, i, received)
+		if !ok {
+			return
+		}
+		err := a.acknowledge(ctx, i, answer.first)
+		answer.sent(err)
+		if err == nil && answer.then != nil {
+			answer.then()
 		}
 	})
 }
 
 // acknowledge sends the first response over REST.
-func (a *Adapter) acknowledge(ctx context.Context, i *interaction, first response) bool {
+func (a *Adapter) acknowledge(ctx context.Context, i *interaction, first response) error {
 	attempts := new(int)
 	err := a.request(context.WithValue(ctx, repeatable{}, attempts), "POST", discordgo.EndpointInteractionResponse(i.ID, i.Token), first, nil)
 	if c, _ := code(err); c == alreadyAcknowledged && *attempts > 1 {
-		return true // the first attempt had arrived
+		return nil // the first attempt had arrived
 	}
 	if err != nil {
-		a.refused("podium could not respond to an interaction", i.ID, err)
+		a.refused(ctx, "podium could not respond to an interaction", err)
 	}
-	return err == nil
+	return err
+}
+
+// A reaction is what follows an interaction.
+type reaction struct {
+	first response
+	sent  func(error) // is told what became of first
+	then  func()      // unless nil, sends the rest once first has been sent
 }
 
 // respond makes the first response to i: the answer if it is ready in time,
-// else a deferral. then, unless it is nil, sends the rest once the first has
-// been sent. ok is false for what nobody understands.
-func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Time) (first response, then func(), ok bool) {
+// else a deferral. ok is false for what nobody understands.
+func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Time) (_ reaction, ok bool) {
 	if i.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		return response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(i)}}, nil, true
+		list := response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(ctx, i)}}
+		return reaction{first: list, sent: func(error) {}}, true
+	}
+	acknowledged := func(err error) {
+		if err == nil {
+			a.meter.Acknowledged(bot.Discord, time.Since(received))
+		}
 	}
 	m, ok := i.message(received)
 	if !ok {
-		a.log.Debug("an interaction that is not podium's", "id", i.ID, "type", i.Type)
-		return response{Type: discordgo.InteractionResponseDeferredMessageUpdate}, nil, i.Type == discordgo.InteractionMessageComponent
+		a.log.DebugContext(ctx, "an interaction that is not podium's", "type", i.Type)
+		first := response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
+		return reaction{first: first, sent: acknowledged}, i.Type == discordgo.InteractionMessageComponent
 	}
 	ready := make(chan bot.Reply, 1)
 	go func() { ready <- a.answer(context.WithValue(ctx, interactionKey{}, i), m) }()
@@ -215,23 +237,32 @@ func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Tim
 	case r := <-ready:
 		pages, flags := render(r), visibility(m, r)
 		pages[0].Flags = flags
-		if len(pages) > 1 {
-			then = func() { a.follow(ctx, i, pages[1:], flags) }
+		answer := reaction{first: response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}}
+		answer.sent = func(err error) {
+			acknowledged(err)
+			a.meter.Replied(ctx, m, r, err)
 		}
-		return response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}, then, true
+		if len(pages) > 1 {
+			answer.then = func() { a.follow(ctx, i, pages[1:], flags) }
+		}
+		return answer, true
 	case <-timer.C:
 	}
-	return deferral(m), func() {
+	return reaction{first: deferral(m), sent: acknowledged, then: func() {
 		r := <-ready
 		pages, flags := render(r), visibility(m, r)
+		var err error
 		if m.Kind == bot.Command {
-			if !a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0]) {
-				return
-			}
-			pages = pages[1:]
+			err = a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0])
+		} else {
+			pages[0].Flags = flags
+			err = a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), pages[0])
 		}
-		a.follow(ctx, i, pages, flags)
-	}, true
+		a.meter.Replied(ctx, m, r, err)
+		if err == nil {
+			a.follow(ctx, i, pages[1:], flags)
+		}
+	}}, true
 }
 
 // deferral tells Discord to wait. Who may see a deferred answer is settled
@@ -257,7 +288,7 @@ func visibility(m bot.Message, r bot.Reply) int {
 func (a *Adapter) follow(ctx context.Context, i *interaction, pages []message, flags int) {
 	for _, page := range pages {
 		page.Flags = flags
-		if !a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page) {
+		if a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), page) != nil {
 			return
 		}
 	}
@@ -266,7 +297,7 @@ func (a *Adapter) follow(ctx context.Context, i *interaction, pages []message, f
 // deliver sends what comes after the first response to i. Discord knows the
 // token only once it has worked through that response, which over HTTP is a
 // moment after it was written.
-func (a *Adapter) deliver(ctx context.Context, i *interaction, method, path string, page message) bool {
+func (a *Adapter) deliver(ctx context.Context, i *interaction, method, path string, page message) error {
 	const unknownWebhook = 10015
 	err := a.request(ctx, method, path, page, nil)
 	for pause := 100 * time.Millisecond; pause < 4*time.Second; pause *= 2 {
@@ -276,9 +307,9 @@ func (a *Adapter) deliver(ctx context.Context, i *interaction, method, path stri
 		err = a.request(ctx, method, path, page, nil)
 	}
 	if err != nil {
-		a.refused("podium could not deliver its answer", i.ID, err)
+		a.refused(ctx, "podium could not deliver its answer", err)
 	}
-	return err == nil
+	return err
 }
 
 // message is what the person said by i; false if it is nothing of podium's.
@@ -319,11 +350,11 @@ func isThread(t discordgo.ChannelType) bool {
 }
 
 // complete answers autocomplete, a panic with nothing.
-func (a *Adapter) complete(i *interaction) (list []choice) {
+func (a *Adapter) complete(ctx context.Context, i *interaction) (list []choice) {
 	list = []choice{}
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("autocomplete panicked", "id", i.ID, "panic", p)
+			a.log.ErrorContext(ctx, "autocomplete panicked", "panic", p)
 			list = []choice{}
 		}
 	}()

@@ -75,8 +75,11 @@ func (a *Adapter) hear(in incoming) {
 				page.Reference = replyTo(m)
 			}
 			posted, err := a.post(ctx, m.Channel, m.ID+"."+strconv.Itoa(n), page)
+			if n == 0 {
+				a.meter.Replied(ctx, m, r, err)
+			}
 			if err != nil {
-				a.refused("podium could not post its answer", m.ID, err)
+				a.refused(ctx, "podium could not post its answer", err)
 				return
 			}
 			a.remember(ctx, m, r, posted)
@@ -111,7 +114,7 @@ func (a *Adapter) remember(ctx context.Context, m bot.Message, r bot.Reply, id s
 		ref.Ref = r.Parts[n-1].Ref
 	}
 	if err := a.o.References.SaveReference(ctx, ref); err != nil {
-		a.log.Error("podium could not remember its message", "id", id, "error", err)
+		a.log.ErrorContext(ctx, "podium could not remember its message", "message", id, "error", err)
 	}
 }
 

@@ -29,7 +29,7 @@ func (a *Adapter) Post(ctx context.Context, channel, key string, r bot.Reply) (b
 		if err != nil {
 			if n > 0 {
 				// The first part stands: a refusal would read as nothing posted.
-				a.refused("podium could not post all of a long message", key, err)
+				a.refused(ctx, "podium could not post all of a long message", err)
 				break
 			}
 			return bot.MessageRef{}, refusal(err)

@@ -36,15 +36,16 @@ type transport struct {
 	base *http.Transport
 	api  *url.URL
 	wait func(context.Context, time.Duration) error
+	told func(time.Duration) // of each wait that Discord asks for
 
 	mu    sync.Mutex
 	until map[string]time.Time // by route; "" stands for all routes
 }
 
-func newTransport(api *url.URL) *transport {
+func newTransport(api *url.URL, told func(time.Duration)) *transport {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 64
-	return &transport{base: base, api: api, wait: sleep, until: make(map[string]time.Time)}
+	return &transport{base: base, api: api, wait: sleep, told: told, until: make(map[string]time.Time)}
 }
 
 // CloseIdleConnections is what http.Client's method of that name calls.
@@ -90,6 +91,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		resp, err := t.send(r, body)
 		var pause time.Duration
+		limited := false
 		switch {
 		case err != nil || resp.StatusCode >= 500:
 			if !again || n == attempts || ctx.Err() != nil {
@@ -101,9 +103,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			if resp.StatusCode != http.StatusTooManyRequests {
 				return resp, nil
 			}
+			limited = true
 		}
 		if end, ok := ctx.Deadline(); ok && time.Now().Add(pause).After(end) {
 			return resp, err
+		}
+		if limited {
+			t.told(pause)
 		}
 		if err := t.wait(ctx, pause); err != nil {
 			return nil, err
@@ -153,6 +159,7 @@ func (t *transport) pass(ctx context.Context, route string) error {
 		if end, ok := ctx.Deadline(); ok && until.After(end) {
 			return &bot.PostError{Reason: bot.RateLimited, After: d, Remedy: "Discord is limiting podium. Try again in a minute."}
 		}
+		t.told(d)
 		if err := t.wait(ctx, d); err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ type Composer interface {
 type Options struct {
 	Store *store.SQL
 	Log   *slog.Logger
+	Meter bot.Meter // nil stands for bot.NoMeter
 	// Beside says that another process may post from the same SQLite file:
 	// what it has in hand is left alone.
 	Beside bool
@@ -62,6 +63,7 @@ type Options struct {
 type Reminders struct {
 	store  *store.SQL
 	log    *slog.Logger
+	meter  bot.Meter
 	now    func() time.Time
 	limits map[string]Limit
 	settle time.Duration
@@ -87,7 +89,7 @@ type platform struct {
 // date.
 func New(ctx context.Context, o Options) (*Reminders, error) {
 	r := &Reminders{
-		store: o.Store, log: o.Log, now: o.Now,
+		store: o.Store, log: o.Log, meter: cmp.Or(o.Meter, bot.NoMeter), now: o.Now,
 		limits:    o.Limits,
 		settle:    settle,
 		beside:    o.Beside,

@@ -48,6 +48,7 @@ type worker struct {
 func (w *worker) Work(ctx context.Context, job *river.Job[occurrence]) error {
 	st := w.reminders.store
 	due := job.Args.due()
+	ctx = bot.WithID(ctx, bot.Delivery{Reminder: job.Args.Reminder, Due: due}.Key())
 	d, tried, err := st.Delivery(ctx, job.Args.Reminder, due)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[occurrence]) error {
 			if d.State != bot.Unknown {
 				return err
 			}
-			w.reminders.log.Warn("nobody knows whether a reminder was posted; it is not posted again", "reminder", d.Reminder, "due", d.Due, "reason", d.Reason)
+			w.reminders.log.WarnContext(ctx, "nobody knows whether a reminder was posted; it is not posted again", "reminder", d.Reminder, "due", d.Due, "reason", d.Reason)
 			if !there {
 				return err
 			}
@@ -154,18 +155,19 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 		w.remember(ctx, ref, reply)
 		return w.finish(ctx, r, true, d)
 	case refused == nil:
-		w.reminders.log.Warn("a post's outcome is not known yet", "reminder", r.ID, "platform", r.Platform, "error", err)
+		w.reminders.log.WarnContext(ctx, "a post's outcome is not known yet", "reminder", r.ID, "platform", r.Platform, "error", err)
 		return river.JobSnooze(w.reminders.settle)
 	case refused.Reason == bot.RateLimited:
 		if err := w.reminders.store.CancelDelivery(ctx, d); err != nil {
 			return err
 		}
 		wait := max(refused.After, time.Second)
+		w.reminders.meter.RateLimited(r.Platform, wait)
 		w.turns.hold(r.Platform, r.Channel, w.reminders.now(), wait)
 		return river.JobSnooze(wait)
 	case refused.Reason == bot.Rejected:
 		d.State, d.Reason = bot.Skipped, refused.Error()
-		w.reminders.log.Warn("a post was refused", "reminder", r.ID, "platform", r.Platform, "error", refused)
+		w.reminders.log.WarnContext(ctx, "a post was refused", "reminder", r.ID, "platform", r.Platform, "error", refused)
 		return w.report(ctx, r, w.finish(ctx, r, true, d), "was not posted: the platform refused it. "+refused.Remedy)
 	default:
 		d.State, d.Reason = bot.Skipped, refused.Error()
@@ -181,7 +183,7 @@ func (w *worker) remember(ctx context.Context, ref bot.MessageRef, reply bot.Rep
 			continue
 		}
 		if err := w.reminders.store.SaveReference(ctx, bot.Reference{Message: ref, Ref: p.Ref, At: w.reminders.now()}); err != nil {
-			w.reminders.log.Warn("podium could not remember its post", "platform", ref.Platform, "error", err)
+			w.reminders.log.WarnContext(ctx, "podium could not remember its post", "platform", ref.Platform, "error", err)
 		}
 		return
 	}
@@ -245,7 +247,7 @@ func (w *worker) catchUp(ctx context.Context, r bot.Reminder, s Schedule, d bot.
 		skipped = append(skipped, missed)
 		next = after
 	}
-	w.reminders.log.Warn("missed occurrences of a reminder are skipped", "reminder", r.ID, "skipped", len(skipped), "first", r.Next)
+	w.reminders.log.WarnContext(ctx, "missed occurrences of a reminder are skipped", "reminder", r.ID, "skipped", len(skipped), "first", r.Next)
 	return w.conclude(ctx, r, w.continued(r, next), skipped...)
 }
 
@@ -280,7 +282,7 @@ func (w *worker) pause(ctx context.Context, r bot.Reminder, d bot.Delivery, prob
 	if err := w.conclude(ctx, r, paused, d); err != nil {
 		return err
 	}
-	w.reminders.log.Warn("a reminder is paused", "reminder", r.ID, "platform", r.Platform, "channel", r.Channel, "reason", d.Reason)
+	w.reminders.log.WarnContext(ctx, "a reminder is paused", "reminder", r.ID, "platform", r.Platform, "channel", r.Channel, "reason", d.Reason)
 	return w.report(ctx, r, nil, fmt.Sprintf("is paused. %s Then: remind resume %s.", problem, r.ID))
 }
 
@@ -291,6 +293,9 @@ func (w *worker) conclude(ctx context.Context, was, r bot.Reminder, list ...bot.
 	defer cancel()
 	if err := w.reminders.store.FinishDeliveries(ctx, list, was, r); err != nil {
 		return err
+	}
+	for _, d := range list {
+		w.reminders.meter.Delivered(ctx, d)
 	}
 	return w.reminders.enqueueNext(ctx, r)
 }
@@ -307,7 +312,7 @@ func (w *worker) report(ctx context.Context, r bot.Reminder, err error, what str
 	defer cancel()
 	text := fmt.Sprintf("Reminder %s (%s: %s) %s", r.ID, r.Schedule, or(r.Title, "a countdown"), what)
 	if err := teller.Tell(ctx, r.Author.ID, bot.TextReply(text)); err != nil {
-		w.reminders.log.Warn("the author of a reminder could not be told", "reminder", r.ID, "error", err)
+		w.reminders.log.WarnContext(ctx, "the author of a reminder could not be told", "reminder", r.ID, "error", err)
 	}
 	return nil
 }

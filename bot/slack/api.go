@@ -70,10 +70,10 @@ func remedy(err error) string {
 	return text
 }
 
-// report logs what became of a call to Slack, with cause and remedy and without any text of a message.
-func (a *Adapter) report(call, ref string, err error) {
+// report logs what became of a call to Slack, with cause and remedy and without any text of a message. It returns err.
+func (a *Adapter) report(ctx context.Context, call, ref string, err error) error {
 	if err == nil {
-		return
+		return nil
 	}
 	attrs := []any{"call", call, "error", err}
 	if r := remedy(err); r != "" {
@@ -82,7 +82,8 @@ func (a *Adapter) report(call, ref string, err error) {
 	if ref != "" {
 		attrs = append(attrs, "intent", ref)
 	}
-	a.log.Error("Slack did not take what podium sent", attrs...)
+	a.log.ErrorContext(ctx, "Slack did not take what podium sent", attrs...)
+	return err
 }
 
 // pause is how long to wait before sending again what Slack surely did not take, and whether it is worth it.
@@ -106,7 +107,7 @@ func pause(err error, attempt int) (time.Duration, bool) {
 }
 
 // insist calls f until it succeeds, fails for good, or has been told to wait too often.
-func insist(ctx context.Context, f func() error) error {
+func (a *Adapter) insist(ctx context.Context, f func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := f()
 		if err == nil {
@@ -115,6 +116,9 @@ func insist(ctx context.Context, f func() error) error {
 		wait, again := pause(err, attempt)
 		if !again || attempt == tries-1 {
 			return err
+		}
+		if _, unreachable := errors.AsType[*net.OpError](err); !unreachable {
+			a.meter.RateLimited(bot.Slack, wait)
 		}
 		select {
 		case <-time.After(wait):
@@ -143,7 +147,7 @@ func (m outgoing) options(thread string) slack.MsgOption {
 func (a *Adapter) post(ctx context.Context, channel, thread, ref string, messages []outgoing) (sent bot.MessageRef, err error) {
 	sent.Platform = bot.Slack
 	for i, m := range messages {
-		err := insist(ctx, func() error {
+		err := a.insist(ctx, func() error {
 			in, ts, err := a.api.PostMessageContext(ctx, channel, m.options(thread))
 			if i == 0 && err == nil {
 				// A direct message may be addressed to a user; the channel is in the answer.
@@ -157,7 +161,7 @@ func (a *Adapter) post(ctx context.Context, channel, thread, ref string, message
 			}
 			channel, thread = sent.Channel, cmp.Or(thread, sent.ID)
 		} else if err != nil {
-			a.report("chat.postMessage", ref, err)
+			a.report(ctx, "chat.postMessage", ref, err)
 			break
 		}
 	}
@@ -167,7 +171,7 @@ func (a *Adapter) post(ctx context.Context, channel, thread, ref string, message
 // whisper shows messages to one user alone.
 func (a *Adapter) whisper(ctx context.Context, channel, user, thread string, messages []outgoing) error {
 	for _, m := range messages {
-		if err := insist(ctx, func() error {
+		if err := a.insist(ctx, func() error {
 			_, err := a.api.PostEphemeralContext(ctx, channel, user, m.options(thread))
 			return err
 		}); err != nil {
@@ -212,7 +216,7 @@ func (a *Adapter) respond(ctx context.Context, address, kind, thread string, mes
 	for i, m := range messages {
 		body, err := json.Marshal(response{Type: kind, Thread: thread, Text: m.text, Blocks: m.blocks})
 		if err == nil {
-			err = insist(ctx, func() error { return a.callBack(ctx, address, body) })
+			err = a.insist(ctx, func() error { return a.callBack(ctx, address, body) })
 		}
 		if err != nil {
 			return messages[i:], err
@@ -282,7 +286,7 @@ func (a *Adapter) Post(ctx context.Context, channel, key string, r bot.Reply) (b
 	sent := bot.MessageRef{Platform: bot.Slack, Channel: cmp.Or(in, channel), ID: ts}
 	if len(messages) > 1 {
 		if _, err := a.post(ctx, sent.Channel, ts, "", messages[1:]); err != nil {
-			a.report("chat.postMessage", "", err)
+			a.report(ctx, "chat.postMessage", "", err)
 		}
 	}
 	return sent, nil
@@ -404,12 +408,12 @@ func (a *Adapter) Zone(ctx context.Context, user string) (string, error) {
 }
 
 func (a *Adapter) user(ctx context.Context, id string) (u *slack.User, err error) {
-	err = insist(ctx, func() error {
+	err = a.insist(ctx, func() error {
 		u, err = a.api.GetUserInfoContext(ctx, id)
 		return err
 	})
 	if err != nil {
-		a.report("users.info", "", err)
+		a.report(ctx, "users.info", "", err)
 		return nil, fmt.Errorf("users.info: %w", err)
 	}
 	return u, nil

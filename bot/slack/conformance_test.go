@@ -100,11 +100,15 @@ func (w *world) connected(t testing.TB) {
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for w.adapter.State() != bot.Connected {
+	for {
+		state, why := w.adapter.State()
+		if state == bot.Connected {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("State() = %q, want %q; log:\n%s", w.adapter.State(), bot.Connected, w.log)
+			t.Fatalf("State() = %q, %v, want %q; log:\n%s", state, why, bot.Connected, w.log)
 		}
 	}
 }

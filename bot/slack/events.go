@@ -17,10 +17,9 @@ import (
 
 // answer asks the handler.
 func (a *Adapter) answer(ctx context.Context, m bot.Message) bot.Reply {
-	m.Platform, m.Received = bot.Slack, time.Now()
 	r, err := bot.Answer(ctx, a.handler, m)
 	if err != nil {
-		a.log.Error("a question could not be answered", "kind", m.Kind.String(), "error", err)
+		a.log.ErrorContext(ctx, "a question could not be answered", "kind", m.Kind.String(), "request", r.Request, "intent", r.Intent, "error", err)
 	}
 	return r
 }
@@ -44,6 +43,8 @@ type command struct {
 	UserName    string `json:"user_name"`
 	ResponseURL string `json:"response_url"`
 	Trigger     string `json:"trigger_id"`
+
+	received time.Time
 }
 
 // channelName is empty where Slack tells a word in place of a name.
@@ -71,7 +72,8 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 			ack(nil)
 		}
 	})
-	r := a.answer(ctx, bot.Message{
+	m := bot.Message{
+		Platform:    bot.Slack,
 		Workspace:   c.Team,
 		Channel:     c.Channel,
 		ChannelName: c.channelName(),
@@ -80,55 +82,66 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 		Kind:        bot.Command,
 		Private:     true,
 		Text:        plain(c.Text, a.me("")),
-	})
+		Received:    c.received,
+	}
+	r := a.answer(ctx, m)
 	messages := render(r, privateLimit, "")
-	follow := func(ctx context.Context) {
-		if len(messages) > 0 {
-			a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
+	follow := func(ctx context.Context) error {
+		if len(messages) == 0 {
+			return nil
 		}
+		return a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
 	}
 	if !taken.CompareAndSwap(false, true) {
 		<-late
-		follow(ctx)
+		a.meter.Replied(ctx, m, r, follow(ctx))
 		return
 	}
 	timer.Stop()
 	if len(messages) == 0 {
 		ack(nil)
+		a.meter.Replied(ctx, m, r, nil)
 		return
 	}
-	if ack(&messages[0]) {
+	carried := ack(&messages[0])
+	if carried {
 		messages = messages[1:]
+		a.meter.Replied(ctx, m, r, nil)
 	}
 	if len(messages) > 0 {
+		a.meter.InHand(bot.Slack, 1)
 		a.work.Go(func() {
-			ctx, cancel := context.WithTimeout(a.ctx, limit)
+			defer a.meter.InHand(bot.Slack, -1)
+			ctx, cancel := context.WithTimeout(bot.WithID(a.ctx, bot.ID(ctx)), limit)
 			defer cancel()
 			// What is left must not overtake the acknowledgement.
 			select {
 			case <-time.After(behind):
 			case <-ctx.Done():
 			}
-			follow(ctx)
+			if err := follow(ctx); !carried {
+				a.meter.Replied(ctx, m, r, err)
+			}
 		})
 	}
 }
 
 // reply shows messages to one user: by the response URL, which works in any
-// channel, or, where that is missing or used up, as podium's own.
-func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) {
+// channel, or, where that is missing or used up, as podium's own. Its error is
+// logged.
+func (a *Adapter) reply(ctx context.Context, responseURL, channel, user, thread, ref string, messages []outgoing) error {
 	if responseURL != "" {
 		unsent, err := a.respond(ctx, responseURL, ephemeral, thread, messages)
 		if err == nil {
-			return
+			return nil
 		}
-		a.report("response_url", ref, err)
+		a.report(ctx, "response_url", ref, err)
 		if _, answered := errors.AsType[*statusError](err); !answered && a.mayCall(responseURL) == nil {
-			return // it may have arrived
+			return err // it may have arrived
 		}
 		messages = unsent
 	}
-	a.report("chat.postEphemeral", ref, a.whisper(ctx, channel, user, thread, messages))
+	return a.report(ctx, "chat.postEphemeral", ref, a.whisper(ctx, channel, user, thread, messages))
 }
 
 // An event is what the Events API sends, in as far as podium looks at it.
@@ -143,6 +156,8 @@ type event struct {
 		User  string `json:"user_id"`
 		IsBot bool   `json:"is_bot"`
 	} `json:"authorizations"`
+
+	received time.Time
 }
 
 type inner struct {
@@ -190,7 +205,7 @@ func (a *Adapter) event(e event) bool {
 		if m.Tab != "home" || m.User == "" {
 			return true
 		}
-		return a.take(func(ctx context.Context) { a.home(ctx, e.Team, m.User) })
+		return a.take(e.ID, func(ctx context.Context) { a.home(ctx, e.Team, m.User) })
 	case m.Type == "message" && m.ChannelType == "im" && m.Subtype == "message_changed":
 		if m.Message == nil || !m.Message.human(me) {
 			return true
@@ -198,12 +213,12 @@ func (a *Adapter) event(e event) bool {
 		if m.Previous != nil && m.Previous.Text == m.Message.Text {
 			return true // Slack has changed it, not its author
 		}
-		return a.take(func(ctx context.Context) { a.edited(ctx, e, me) })
+		return a.take(e.ID, func(ctx context.Context) { a.edited(ctx, e, me) })
 	case m.Type == "app_mention" || m.Type == "message" && m.ChannelType == "im":
 		if !m.human(me) || m.Channel == "" || m.TS == "" {
 			return true
 		}
-		return a.take(func(ctx context.Context) { a.asked(ctx, e, me) })
+		return a.take(e.ID, func(ctx context.Context) { a.asked(ctx, e, me) })
 	case m.Type == "message":
 		return true // somebody else's conversation, or an edit in it
 	}
@@ -222,6 +237,7 @@ func (m message) human(me string) bool {
 // question is the event's message as handlers see it.
 func (e event) question(m message, me string) bot.Message {
 	q := bot.Message{
+		Platform:  bot.Slack,
 		Workspace: e.Team,
 		Channel:   e.Inner.Channel,
 		Thread:    m.Thread,
@@ -229,6 +245,7 @@ func (e event) question(m message, me string) bot.Message {
 		User:      bot.User{ID: m.User},
 		Kind:      bot.Direct,
 		Text:      plain(m.Text, me),
+		Received:  e.received,
 	}
 	if e.Inner.Type == "app_mention" && e.Inner.ChannelType != "im" {
 		q.Kind = bot.Mention
@@ -248,7 +265,8 @@ func (a *Adapter) asked(ctx context.Context, e event, me string) {
 	r := a.answer(ctx, q)
 	if r.Private && q.Kind == bot.Mention {
 		// In a thread that has no reply yet nobody would see it.
-		a.report("chat.postEphemeral", ref(r), a.whisper(ctx, q.Channel, q.User.ID, e.Inner.Thread, render(r, privateLimit, "")))
+		err := a.whisper(ctx, q.Channel, q.User.ID, e.Inner.Thread, render(r, privateLimit, ""))
+		a.meter.Replied(ctx, q, r, a.report(ctx, "chat.postEphemeral", ref(r), err))
 		return
 	}
 	messages := render(r, publicLimit, moreInThread)
@@ -256,8 +274,8 @@ func (a *Adapter) asked(ctx context.Context, e event, me string) {
 		return
 	}
 	sent, err := a.post(ctx, q.Channel, q.Thread, ref(r), messages)
+	a.meter.Replied(ctx, q, r, a.report(ctx, "chat.postMessage", ref(r), err))
 	if err != nil {
-		a.report("chat.postMessage", ref(r), err)
 		return
 	}
 	a.remember(ctx, sent, bot.MessageRef{Platform: bot.Slack, Channel: q.Channel, ID: q.ID}, r)
@@ -275,7 +293,7 @@ func (a *Adapter) edited(ctx context.Context, e event, me string) {
 	question := bot.MessageRef{Platform: bot.Slack, Channel: e.Inner.Channel, ID: m.TS}
 	old, found, err := a.references.ReplyTo(ctx, question)
 	if err != nil {
-		a.log.Error("the reply to an edited question could not be looked up", "error", err)
+		a.log.ErrorContext(ctx, "the reply to an edited question could not be looked up", "error", err)
 	}
 	if !found {
 		return
@@ -287,17 +305,17 @@ func (a *Adapter) edited(ctx context.Context, e event, me string) {
 		return
 	}
 	sent := old.Message
-	if err := insist(ctx, func() error {
+	err = a.insist(ctx, func() error {
 		_, _, _, err := a.api.UpdateMessageContext(ctx, sent.Channel, sent.ID, messages[0].options(""))
 		return err
-	}); err != nil {
-		a.report("chat.update", ref(r), err)
+	})
+	a.meter.Replied(ctx, q, r, a.report(ctx, "chat.update", ref(r), err))
+	if err != nil {
 		return
 	}
 	if len(messages) > 1 {
-		if _, err := a.post(ctx, sent.Channel, cmp.Or(q.Thread, sent.ID), ref(r), messages[1:]); err != nil {
-			a.report("chat.postMessage", ref(r), err)
-		}
+		_, err := a.post(ctx, sent.Channel, cmp.Or(q.Thread, sent.ID), ref(r), messages[1:])
+		a.report(ctx, "chat.postMessage", ref(r), err)
 	}
 	a.remember(ctx, sent, question, r)
 }
@@ -305,7 +323,7 @@ func (a *Adapter) edited(ctx context.Context, e event, me string) {
 func (a *Adapter) remember(ctx context.Context, sent, question bot.MessageRef, r bot.Reply) {
 	err := a.references.SaveReference(ctx, bot.Reference{Message: sent, Question: question, Ref: ref(r), Hash: hash(r), At: time.Now()})
 	if err != nil {
-		a.log.Error("a reply could not be remembered", "error", err)
+		a.log.ErrorContext(ctx, "a reply could not be remembered", "error", err)
 	}
 }
 
@@ -346,6 +364,8 @@ type press struct {
 	} `json:"actions"`
 	ResponseURL string `json:"response_url"`
 	Trigger     string `json:"trigger_id"`
+
+	received time.Time
 }
 
 // press takes the press of a button into hand. It reports false while podium
@@ -362,10 +382,10 @@ func (a *Adapter) press(p press) bool {
 			continue
 		}
 		id := cmp.Or(pressed.TS, p.Trigger)
-		if !a.recent.add("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
+		if !a.fresh("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
 			continue
 		}
-		if !a.take(func(ctx context.Context) { a.pressed(ctx, p, id, action) }) {
+		if !a.take(id, func(ctx context.Context) { a.pressed(ctx, p, id, action) }) {
 			return false
 		}
 	}
@@ -387,7 +407,8 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 		// The App Home has no room for an answer; podium's messages to the user are one tab away.
 		channel, direct = p.User.ID, true
 	}
-	r := a.answer(ctx, bot.Message{
+	m := bot.Message{
+		Platform:  bot.Slack,
 		Workspace: cmp.Or(p.Team.ID, p.User.Team),
 		Channel:   channel,
 		Thread:    opens,
@@ -396,10 +417,13 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 		Kind:      bot.Press,
 		Private:   p.Container.Ephemeral,
 		Action:    action,
-	})
+		Received:  p.received,
+	}
+	r := a.answer(ctx, m)
 	share := action.Verb == bot.VerbShare
 	if !share && !atHome && (p.Container.Ephemeral || r.Private) {
-		a.reply(ctx, p.ResponseURL, channel, p.User.ID, thread, ref(r), render(r, privateLimit, ""))
+		err := a.reply(ctx, p.ResponseURL, channel, p.User.ID, thread, ref(r), render(r, privateLimit, ""))
+		a.meter.Replied(ctx, m, r, err)
 		return
 	}
 	messages := render(r, publicLimit, moreInThread)
@@ -410,11 +434,11 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 	if c := code(err); share && p.ResponseURL != "" && (c == "not_in_channel" || c == "channel_not_found") {
 		// Where podium is not a member, the person who shares lends it a voice.
 		_, err := a.respond(ctx, p.ResponseURL, inChannel, opens, messages)
-		a.report("response_url", ref(r), err)
+		a.meter.Replied(ctx, m, r, a.report(ctx, "response_url", ref(r), err))
 		return
 	}
+	a.meter.Replied(ctx, m, r, a.report(ctx, "chat.postMessage", ref(r), err))
 	if err != nil {
-		a.report("chat.postMessage", ref(r), err)
 		return
 	}
 	a.remember(ctx, sent, bot.MessageRef{}, r)
@@ -426,8 +450,8 @@ func (a *Adapter) home(ctx context.Context, team, user string) {
 	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab}
 	for i, text := range []string{"help", "topics"} {
 		r := a.answer(ctx, bot.Message{
-			Workspace: team, Channel: user, ID: "home/" + user + "/" + text, User: bot.User{ID: user},
-			Kind: bot.Command, Private: true, Text: text,
+			Platform: bot.Slack, Workspace: team, Channel: user, ID: "home/" + user + "/" + text, User: bot.User{ID: user},
+			Kind: bot.Command, Private: true, Text: text, Received: time.Now(),
 		})
 		if i > 0 {
 			view.Blocks.BlockSet = append(view.Blocks.BlockSet, &block{Type: "divider"})
@@ -438,7 +462,7 @@ func (a *Adapter) home(ctx context.Context, team, user string) {
 		}
 	}
 	number(view.Blocks.BlockSet)
-	a.report("views.publish", "", insist(ctx, func() error {
+	a.report(ctx, "views.publish", "", a.insist(ctx, func() error {
 		_, err := a.api.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
 		return err
 	}))

@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/slack-go/slack"
+
+	"podium/bot"
 )
 
 // maxBody is the largest request in bytes that podium reads.
@@ -25,8 +28,9 @@ func (a *Adapter) Mount(mux *http.ServeMux) {
 }
 
 // signed lets through what Slack has signed within the last five minutes.
-func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, body []byte)) http.HandlerFunc {
+func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, received time.Time, body []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		received := time.Now()
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			status := http.StatusBadRequest
@@ -45,18 +49,20 @@ func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, body
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		serve(w, r, body)
+		serve(w, r, received, body)
 	}
 }
 
-// accepted tells Slack that podium has the event, or to come again.
-func accepted(w http.ResponseWriter, ok bool) {
+// accept tells Slack that podium has the event, or to come again.
+func (a *Adapter) accept(w http.ResponseWriter, received time.Time, ok bool) {
 	if !ok {
 		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	}
+	a.meter.Acknowledged(bot.Slack, time.Since(received))
 }
 
-func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []byte) {
+func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received time.Time, body []byte) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -65,9 +71,9 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 	if form.Get("ssl_check") == "1" {
 		return // Slack looks at the certificate
 	}
-	ctx, end, ok := a.begin()
+	ctx, end, ok := a.begin(form.Get("trigger_id"))
 	if !ok {
-		accepted(w, false)
+		a.accept(w, received, false)
 		return
 	}
 	defer end()
@@ -81,12 +87,14 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 		UserName:    form.Get("user_name"),
 		ResponseURL: form.Get("response_url"),
 		Trigger:     form.Get("trigger_id"),
+		received:    received,
 	}, func(now *outgoing) bool {
 		if now == nil {
 			// The answer goes on being made here, so that the connection is not free for another request.
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Content-Length", "0")
 			http.NewResponseController(w).Flush()
+			a.meter.Acknowledged(bot.Slack, time.Since(received))
 			return false
 		}
 		answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
@@ -95,13 +103,16 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, body []by
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-		_, err = w.Write(answer)
-		return err == nil
+		if _, err = w.Write(answer); err != nil {
+			return false
+		}
+		a.meter.Acknowledged(bot.Slack, time.Since(received))
+		return true
 	})
 }
 
-func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, body []byte) {
-	var e event
+func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, received time.Time, body []byte) {
+	e := event{received: received}
 	if err := json.Unmarshal(body, &e); err != nil {
 		a.log.Warn("Slack sent an event that podium can not read", "error", err)
 		w.WriteHeader(http.StatusBadRequest)
@@ -112,15 +123,15 @@ func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, body []byte
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, e.Challenge)
 	case "event_callback":
-		accepted(w, a.event(e))
+		a.accept(w, received, a.event(e))
 	default:
 		a.ignore("event " + e.Type)
 	}
 }
 
-func (a *Adapter) servePress(w http.ResponseWriter, _ *http.Request, body []byte) {
+func (a *Adapter) servePress(w http.ResponseWriter, _ *http.Request, received time.Time, body []byte) {
 	form, err := url.ParseQuery(string(body))
-	var p press
+	p := press{received: received}
 	if err == nil {
 		err = json.Unmarshal([]byte(form.Get("payload")), &p)
 	}
@@ -129,5 +140,5 @@ func (a *Adapter) servePress(w http.ResponseWriter, _ *http.Request, body []byte
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	accepted(w, a.press(p))
+	a.accept(w, received, a.press(p))
 }

@@ -64,6 +64,7 @@ type Options struct {
 	Seen          seen
 	References    references
 	Log           *slog.Logger // nil: slog.Default()
+	Meter         bot.Meter    // nil: bot.NoMeter
 }
 
 // An Adapter is podium's presence in Slack. It is a bot.Adapter, a bot.Poster
@@ -74,6 +75,7 @@ type Adapter struct {
 	references references
 	admins     []string
 	log        *slog.Logger
+	meter      bot.Meter
 
 	api      *slack.Client
 	web      *http.Client // for response URLs
@@ -84,7 +86,9 @@ type Adapter struct {
 
 	self      atomic.Pointer[string] // podium's user id; nil until Slack has told it
 	connected atomic.Bool            // over Socket Mode
+	greeted   atomic.Bool            // over Socket Mode, once at least
 	down      atomic.Bool            // Socket Mode waits before it tries again
+	trouble   atomic.Pointer[error]  // the last that kept podium from Slack
 
 	// work counts the questions in hand; none is taken once stopping is set.
 	mu       sync.Mutex
@@ -139,6 +143,7 @@ func New(o Options) (*Adapter, error) {
 		references: o.References,
 		admins:     o.Admins,
 		log:        cmp.Or(o.Log, slog.Default()).With("platform", bot.Slack),
+		meter:      cmp.Or(o.Meter, bot.NoMeter),
 		api: slack.New(o.BotToken, slack.OptionAppLevelToken(o.AppToken), slack.OptionAPIURL(address),
 			slack.OptionHTTPClient(client)),
 		web:      client,
@@ -156,14 +161,18 @@ func (a *Adapter) Platform() string { return bot.Slack }
 
 // State is Connected once Slack knows the token and, over Socket Mode, sends
 // events.
-func (a *Adapter) State() bot.State {
+func (a *Adapter) State() (bot.State, error) {
+	var why error
+	if trouble := a.trouble.Load(); trouble != nil {
+		why = *trouble
+	}
 	switch {
 	case a.down.Load():
-		return bot.Down
+		return bot.Down, why
 	case a.self.Load() == nil || a.appToken != "" && !a.connected.Load():
-		return bot.Connecting
+		return bot.Connecting, why
 	}
-	return bot.Connected
+	return bot.Connected, nil
 }
 
 // Run serves until ctx is done; see bot.Adapter.
@@ -214,7 +223,9 @@ func (a *Adapter) identify(ctx context.Context) error {
 		wait := time.Second << min(attempt, 6)
 		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 			wait = max(wait, limited.RetryAfter)
+			a.meter.RateLimited(bot.Slack, wait)
 		}
+		a.trouble.Store(new(fmt.Errorf("auth.test: %w", err)))
 		a.log.Warn("Slack can not be reached; trying again", "call", "auth.test", "error", err, "wait", wait)
 		select {
 		case <-time.After(wait):
@@ -224,23 +235,28 @@ func (a *Adapter) identify(ctx context.Context) error {
 	}
 }
 
-// begin takes a question into hand, unless podium is stopping. end must be
-// called.
-func (a *Adapter) begin() (ctx context.Context, end func(), ok bool) {
+// begin takes a question into hand, unless podium is stopping. id is Slack's.
+// end must be called.
+func (a *Adapter) begin(id string) (ctx context.Context, end func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stopping {
 		return nil, nil, false
 	}
 	a.work.Add(1)
-	ctx, cancel := context.WithTimeout(a.ctx, limit)
-	return ctx, func() { cancel(); a.work.Done() }, true
+	a.meter.InHand(bot.Slack, 1)
+	ctx, cancel := context.WithTimeout(bot.WithID(a.ctx, id), limit)
+	return ctx, func() {
+		cancel()
+		a.meter.InHand(bot.Slack, -1)
+		a.work.Done()
+	}, true
 }
 
 // take has f, which answers one question, run by a goroutine of its own,
 // unless podium is stopping. It reports whether it did.
-func (a *Adapter) take(f func(ctx context.Context)) bool {
-	ctx, end, ok := a.begin()
+func (a *Adapter) take(id string, f func(ctx context.Context)) bool {
+	ctx, end, ok := a.begin(id)
 	if !ok {
 		return false
 	}
@@ -248,7 +264,7 @@ func (a *Adapter) take(f func(ctx context.Context)) bool {
 		defer end()
 		defer func() {
 			if p := recover(); p != nil {
-				a.log.Error("a question was lost", "error", fmt.Sprintf("panic: %v", p))
+				a.log.ErrorContext(ctx, "a question was lost", "error", fmt.Sprintf("panic: %v", p))
 			}
 		}()
 		f(ctx)
@@ -282,16 +298,30 @@ func (a *Adapter) ignore(what string) {
 func (a *Adapter) first(ctx context.Context, keys ...string) bool {
 	keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasSuffix(key, "/") })
 	if !a.recent.add(keys...) {
+		a.meter.Redelivered(bot.Slack)
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	first, err := a.seen.MarkSeen(ctx, bot.Slack, keys...)
 	if err != nil {
-		a.log.Error("the store did not take an event; only this process knows that it was answered", "error", err)
+		a.log.ErrorContext(ctx, "the store did not take an event; only this process knows that it was answered", "error", err)
 		return true
 	}
+	if !first {
+		a.meter.Redelivered(bot.Slack)
+	}
 	return first
+}
+
+// fresh reports whether key has not come before to this process: of what Slack
+// does not send to another.
+func (a *Adapter) fresh(key string) bool {
+	if a.recent.add(key) {
+		return true
+	}
+	a.meter.Redelivered(bot.Slack)
+	return false
 }
 
 // hold makes one question at a time of those about the same message.

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,11 +111,13 @@ func (a *Adapter) listen(ctx context.Context) error {
 			if reason == tooMany {
 				what = "the app has too many Socket Mode connections: stop one of its other programs"
 			}
+			a.trouble.Store(new(errors.New(what)))
 			a.down.Store(true)
 			a.log.Error(what, "reason", reason, "wait", wait)
 		default:
 			wait = max(limited, grow(a.backoff.short, a.backoff.shortMax, failures))
 			failures++
+			a.trouble.Store(new(cmp.Or(err, errors.New("the connection was interrupted"))))
 			a.down.Store(err != nil)
 			a.log.Warn("the connection to Slack is interrupted; trying again", "error", err, "wait", wait)
 		}
@@ -183,6 +186,8 @@ type envelope struct {
 	Reason  string          `json:"reason"`
 	Payload json.RawMessage `json:"payload"`
 	Answers bool            `json:"accepts_response_payload"`
+
+	received time.Time
 }
 
 // read handles a connection's frames until it ends or, with ctx, podium does.
@@ -223,7 +228,7 @@ func (a *Adapter) read(ctx context.Context, c *connection, ending chan<- string)
 			return
 		}
 		alive()
-		var e envelope
+		e := envelope{received: time.Now()}
 		if err := json.Unmarshal(frame, &e); err != nil {
 			a.log.Warn("Slack sent a frame that podium can not read", "error", err)
 			// Slack repeats an envelope that is not acknowledged; its id may be legible although the rest is not.
@@ -236,6 +241,9 @@ func (a *Adapter) read(ctx context.Context, c *connection, ending chan<- string)
 		case "hello":
 			a.down.Store(false)
 			a.connected.Store(true)
+			if a.greeted.Swap(true) {
+				a.meter.Reconnected(bot.Slack)
+			}
 			a.log.Info("connected to Slack", "transport", "socket mode")
 		case "disconnect":
 			if !ended {
@@ -280,20 +288,20 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 	ok := true
 	switch e.Type {
 	case "events_api":
-		var payload event
+		payload := event{received: e.received}
 		if err = json.Unmarshal(e.Payload, &payload); err == nil {
 			ok = a.event(payload)
 		}
 	case "interactive":
-		var payload press
-		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.recent.add("envelope/"+e.ID) {
+		payload := press{received: e.received}
+		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.fresh("envelope/"+e.ID) {
 			ok = a.press(payload)
 		}
 	case "slash_commands":
-		var payload command
-		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.recent.add("envelope/"+e.ID) {
+		payload := command{received: e.received}
+		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.fresh("envelope/"+e.ID) {
 			// The command waits for its answer; other envelopes do not wait for it.
-			ok = a.take(func(ctx context.Context) { a.answerEnvelope(ctx, c, e, payload) })
+			ok = a.take(cmp.Or(payload.Trigger, e.ID), func(ctx context.Context) { a.answerEnvelope(ctx, c, e, payload) })
 			if ok {
 				return
 			}
@@ -309,7 +317,9 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 	}
 	if err := c.ack(e.ID, nil); err != nil {
 		a.log.Debug("an acknowledgement did not get through; Slack sends the event again", "error", err)
+		return
 	}
+	a.meter.Acknowledged(bot.Slack, time.Since(e.received))
 }
 
 // answerEnvelope answers a slash command with its acknowledgement, if the
@@ -325,8 +335,10 @@ func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope,
 		}
 		err := c.ack(e.ID, answer)
 		if err != nil {
-			a.log.Debug("an acknowledgement did not get through", "error", err)
+			a.log.DebugContext(ctx, "an acknowledgement did not get through", "error", err)
+			return false
 		}
-		return answer != nil && err == nil
+		a.meter.Acknowledged(bot.Slack, time.Since(e.received))
+		return answer != nil
 	})
 }

@@ -138,7 +138,7 @@ func TestLostConnections(t *testing.T) {
 	s.Drop()
 	wait(t, s, "connected again", opened(s, 5))
 	ask(t, s, "second")
-	if got := a.State(); got != bot.Connected {
+	if got, _ := a.State(); got != bot.Connected {
 		t.Errorf("State() = %q, want %q", got, bot.Connected)
 	}
 }

@@ -62,7 +62,7 @@ func (a *Adapter) Platform() string { return bot.Terminal }
 func (a *Adapter) Mount(*http.ServeMux) {}
 
 // State is bot.Connected: there is nothing to connect to.
-func (a *Adapter) State() bot.State { return bot.Connected }
+func (a *Adapter) State() (bot.State, error) { return bot.Connected, nil }
 
 // Run answers line after line until the input ends, the person leaves (exit,
 // quit, Ctrl-D, Ctrl-C) or ctx is done. An error is one of reading or writing.

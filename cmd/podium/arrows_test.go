@@ -35,6 +35,7 @@ func TestArrows(t *testing.T) {
 		"modernc.org/sqlite":             {"podium/bot/store", "podium/bot/schedule"},
 		"database/sql":                   {"podium/bot/store", "podium/bot/schedule"},
 		"github.com/spf13/cobra":         {"podium/cmd/podium"},
+		"github.com/prometheus":          {"podium/cmd/podium"},
 		"github.com/spf13/viper":         {"podium/config"},
 		"github.com/pressly/goose":       {"podium/bot/store"},
 		"testing":                        {"podium/bot/bottest"},

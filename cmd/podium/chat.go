@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func (p *program) chat(cmd *cobra.Command) error {
 		return err
 	}
 	debug.FreeOSMemory() // training took several times what answering takes
-	log := p.logger(s.Log)
+	log := p.logger(s.Log, func(slog.Level) {})
 	h := &chatHandler{
 		settings: s,
 		options:  handlers.Options{Knowledge: base, Conversations: store.NewMemory(), Zone: s.Timezone, Log: log},

@@ -79,7 +79,7 @@ type program struct {
 	stdout, stderr io.Writer
 
 	// What serve runs; tests put their own in place.
-	newAdapters func(config.Settings, *handlers.Handlers, *store.SQL, *slog.Logger) ([]bot.Adapter, error)
+	newAdapters func(config.Settings, *handlers.Handlers, *store.SQL, bot.Meter, *slog.Logger) ([]bot.Adapter, error)
 }
 
 // settings loads the settings as cmd's flags, the environment and the settings
@@ -93,15 +93,6 @@ func (p *program) settings(cmd *cobra.Command) (config.Settings, error) {
 		return s, &usageError{err}
 	}
 	return s, nil
-}
-
-// logger returns the log on stderr that the settings ask for.
-func (p *program) logger(s config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.Level}
-	if s.Format == "json" {
-		return slog.New(slog.NewJSONHandler(p.stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(p.stderr, options))
 }
 
 // newRoot lists the commands.

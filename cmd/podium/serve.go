@@ -52,7 +52,7 @@ func newHandler(s config.Settings, base *knowledge.Base, st *store.SQL, r *sched
 
 // newAdapters makes the adapters of the platforms that are configured. A new
 // platform is an entry here.
-func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *slog.Logger) ([]bot.Adapter, error) {
+func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter bot.Meter, log *slog.Logger) ([]bot.Adapter, error) {
 	var list []bot.Adapter
 	if s.Slack.Configured() {
 		a, err := slack.New(slack.Options{
@@ -65,6 +65,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *sl
 			Seen:          st,
 			References:    st,
 			Log:           log,
+			Meter:         meter,
 		})
 		if err != nil {
 			return nil, err
@@ -87,6 +88,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, log *sl
 			References:    st,
 			Completer:     h,
 			Log:           log,
+			Meter:         meter,
 		})
 		if err != nil {
 			return nil, err
@@ -110,7 +112,9 @@ func (p *program) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	log := p.logger(s.Log)
+	m := newMetrics(base)
+	m.log = p.logger(s.Log, m.logged)
+	log := m.log
 	listener, err := net.Listen("tcp", s.HTTP.Addr)
 	if err != nil {
 		return &bot.ConfigError{Setting: "PODIUM_HTTP_ADDR", Problem: err.Error()}
@@ -126,20 +130,21 @@ func (p *program) serve(cmd *cobra.Command) error {
 		}
 		return err
 	}
-	err = p.serveFrom(ctx, s, base, st, listener, log)
+	err = p.serveFrom(ctx, s, base, st, listener, m)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
 	defer cancel()
 	return errors.Join(err, st.Close(closing))
 }
 
 // serveFrom connects everything to an open store and runs it until ctx is done.
-func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowledge.Base, st *store.SQL, listener net.Listener, log *slog.Logger) error {
-	reminders, err := schedule.New(ctx, schedule.Options{Store: st, Log: log})
+func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowledge.Base, st *store.SQL, listener net.Listener, m *metrics) error {
+	log := m.log
+	reminders, err := schedule.New(ctx, schedule.Options{Store: st, Log: log, Meter: m})
 	if err != nil {
 		return err
 	}
 	h := newHandler(s, base, st, reminders, log)
-	adapters, err := p.newAdapters(s, h, st, log)
+	adapters, err := p.newAdapters(s, h, st, m, log)
 	if err != nil {
 		return err
 	}
@@ -147,9 +152,16 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", sv.healthz)
 	mux.HandleFunc("GET /readyz", sv.readyz)
+	mux.Handle("GET /metrics", m.handler())
+	m.gauge("podium_database_up", "Whether the database answers.", nil, func() bool { return sv.database(ctx) == nil })
 	for _, a := range adapters {
 		a.Mount(mux)
-		sv.workers = append(sv.workers, &worker{name: a.Platform(), run: a.Run, state: a.State})
+		w := &worker{name: a.Platform(), run: a.Run, state: a.State}
+		m.watch(w.name, func() bool {
+			state, _ := w.standing()
+			return state == bot.Connected
+		})
+		sv.workers = append(sv.workers, w)
 		if p, ok := a.(platform); ok {
 			reminders.Connect(a.Platform(), p, p)
 		}
@@ -173,7 +185,7 @@ type platform interface {
 type worker struct {
 	name  string
 	run   func(context.Context) error
-	state func() bot.State // nil: not a platform
+	state func() (bot.State, error) // nil: not a platform
 
 	mu  sync.Mutex
 	err error // why it ended, if it did so by itself
@@ -184,6 +196,14 @@ func (w *worker) ended() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
+}
+
+// standing is a platform's state, and why it is not bot.Connected.
+func (w *worker) standing() (bot.State, error) {
+	if err := w.ended(); err != nil {
+		return bot.Down, err
+	}
+	return w.state()
 }
 
 // runSafely runs the worker and returns why it ended before ctx did, or nil.
@@ -305,7 +325,7 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 type readiness struct {
 	Database  string               `json:"database"` // "up" or "down"
 	Platforms map[string]bot.State `json:"platforms"`
-	Reasons   map[string]string    `json:"reasons,omitempty"` // of what is down
+	Reasons   map[string]string    `json:"reasons,omitempty"` // of what is not up or connected
 }
 
 // readyz is 200 while podium can answer: a platform that is down does not
@@ -318,15 +338,12 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 		ready.Reasons["database"] = err.Error()
 	}
 	for _, w := range s.workers {
-		err := w.ended()
-		if err != nil {
-			ready.Reasons[w.name] = err.Error()
-		}
+		why := w.ended()
 		if w.state != nil {
-			ready.Platforms[w.name] = w.state()
-			if err != nil {
-				ready.Platforms[w.name] = bot.Down
-			}
+			ready.Platforms[w.name], why = w.standing()
+		}
+		if why != nil {
+			ready.Reasons[w.name] = why.Error()
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -169,8 +169,8 @@ type fakeAdapter struct {
 	mount    func(*http.ServeMux)
 }
 
-func (a *fakeAdapter) Platform() string { return a.platform }
-func (a *fakeAdapter) State() bot.State { return bot.Connected }
+func (a *fakeAdapter) Platform() string          { return a.platform }
+func (a *fakeAdapter) State() (bot.State, error) { return bot.Connected, nil }
 func (a *fakeAdapter) Mount(mux *http.ServeMux) {
 	if a.mount != nil {
 		a.mount(mux)
@@ -203,7 +203,7 @@ func serveHere(t *testing.T, database string, adapters ...bot.Adapter) *serving 
 	p := &program{
 		environ: []string{office(t), "PODIUM_DISCORD_TOKEN=x", "PODIUM_HTTP_ADDR=" + l.Addr().String(), "PODIUM_DATABASE_URL=" + database},
 		stdout:  io.Discard, stderr: io.Discard,
-		newAdapters: func(config.Settings, *handlers.Handlers, *store.SQL, *slog.Logger) ([]bot.Adapter, error) {
+		newAdapters: func(config.Settings, *handlers.Handlers, *store.SQL, bot.Meter, *slog.Logger) ([]bot.Adapter, error) {
 			return adapters, nil
 		},
 	}
@@ -377,7 +377,7 @@ func TestStopGivesUp(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		release := make(chan struct{})
 		s := &server{log: slog.New(slog.DiscardHandler), workers: []*worker{{
-			name: bot.Slack, state: func() bot.State { return bot.Connected },
+			name: bot.Slack, state: func() (bot.State, error) { return bot.Connected, nil },
 			run: func(context.Context) error { <-release; return nil },
 		}}}
 		l := newPipes()
