@@ -1,13 +1,13 @@
 package discord
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,8 +97,12 @@ type choice struct {
 // Discord sends bad ones on purpose and removes an endpoint that takes them.
 func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 	received := time.Now()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
+	// What is signed is the timestamp and the body behind it.
+	stamp := r.Header.Get("X-Signature-Timestamp")
+	var signed bytes.Buffer
+	signed.Grow(len(stamp) + int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
+	signed.WriteString(stamp)
+	if _, err := signed.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		status := http.StatusBadRequest
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			status = http.StatusRequestEntityTooLarge
@@ -106,12 +110,12 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	if !a.signed(r.Header, body, received) {
+	if !fresh(stamp, received) || !a.verify(signed.Bytes(), r.Header.Get("X-Signature-Ed25519")) {
 		http.Error(w, "invalid request signature", http.StatusUnauthorized)
 		return
 	}
 	i := new(interaction)
-	if !a.decode("interaction", body, i) {
+	if !a.decode("interaction", signed.Bytes()[len(stamp):], i) {
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		return
 	}
@@ -128,37 +132,35 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 	}
 	defer a.letGo()
 	ctx, cancel := context.WithTimeout(bot.WithID(a.work, i.ID), answerTimeout)
-	answer, ok := a.respond(ctx, i, received)
+	defer cancel()
+	ok := a.respond(ctx, i, received, func(first response, more bool) error {
+		if !more {
+			return writeJSON(w, first)
+		}
+		// The response is complete, the request is not: Discord is to wait
+		// neither for its end nor, with its next one, for the connection.
+		w.Header().Set("Connection", "close")
+		if err := writeJSON(w, first); err != nil {
+			return err
+		}
+		return http.NewResponseController(w).Flush()
+	})
 	if !ok {
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
-	} else {
-		answer.sent(writeJSON(w, answer.first))
 	}
-	if answer.then == nil {
-		cancel()
-		return
-	}
-	a.meter.InHand(bot.Discord, 1)
-	a.hands.Go(func() {
-		defer a.meter.InHand(bot.Discord, -1)
-		defer cancel()
-		answer.then()
-	})
 }
 
-// signed reports whether body is Discord's and of now. An old request, even
-// if Discord once sent it, may be a replay.
-func (a *Adapter) signed(h http.Header, body []byte, now time.Time) bool {
-	stamp := h.Get("X-Signature-Timestamp")
+// fresh reports whether stamp is of now. An old request, even if Discord once
+// signed it, may be a replay.
+func fresh(stamp string, now time.Time) bool {
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > maxSkew {
-		return false
-	}
-	signature, err := hex.DecodeString(h.Get("X-Signature-Ed25519"))
-	if err != nil || len(signature) != ed25519.SignatureSize {
-		return false
-	}
-	return ed25519.Verify(a.o.PublicKey, append([]byte(stamp), body...), signature)
+	return err == nil && now.Sub(time.Unix(seconds, 0)).Abs() <= maxSkew
+}
+
+// verify reports whether Discord has signed message.
+func (a *Adapter) verify(message []byte, signature string) bool {
+	s, err := hex.DecodeString(signature)
+	return err == nil && len(s) == ed25519.SignatureSize && ed25519.Verify(a.o.PublicKey, message, s)
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {
@@ -168,6 +170,7 @@ func writeJSON(w http.ResponseWriter, v any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, err = w.Write(b)
 	return err
 }
@@ -179,15 +182,7 @@ func (a *Adapter) interact(i *interaction) {
 		if i.Type != discordgo.InteractionApplicationCommandAutocomplete && !a.first(ctx, "interaction/"+i.ID) {
 			return
 		}
-		answer, ok := a.respond(ctx, i, received)
-		if !ok {
-			return
-		}
-		err := a.acknowledge(ctx, i, answer.first)
-		answer.sent(err)
-		if err == nil && answer.then != nil {
-			answer.then()
-		}
+		a.respond(ctx, i, received, func(first response, _ bool) error { return a.acknowledge(ctx, i, first) })
 	})
 }
 
@@ -204,65 +199,67 @@ func (a *Adapter) acknowledge(ctx context.Context, i *interaction, first respons
 	return err
 }
 
-// A reaction is what follows an interaction.
-type reaction struct {
-	first response
-	sent  func(error) // is told what became of first
-	then  func()      // unless nil, sends the rest once first has been sent
-}
-
-// respond makes the first response to i: the answer if it is ready in time,
-// else a deferral. ok is false for what nobody understands.
-func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Time) (_ reaction, ok bool) {
+// respond answers i. send takes the first response, which is the answer if it
+// is ready in time, else a deferral, and whether more follows. respond is
+// false, and has sent nothing, if nobody understands i.
+func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Time, send func(first response, more bool) error) bool {
 	if i.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		list := response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(ctx, i)}}
-		return reaction{first: list, sent: func(error) {}}, true
+		// Who types on asks again.
+		_ = send(response{discordgo.InteractionApplicationCommandAutocompleteResult, choices{a.complete(ctx, i)}}, false)
+		return true
 	}
-	acknowledged := func(err error) {
+	acknowledge := func(first response, more bool) error {
+		err := send(first, more)
 		if err == nil {
 			a.meter.Acknowledged(bot.Discord, time.Since(received))
 		}
+		return err
 	}
 	m, ok := i.message(received)
 	if !ok {
 		a.log.DebugContext(ctx, "an interaction that is not podium's", "type", i.Type)
-		first := response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
-		return reaction{first: first, sent: acknowledged}, i.Type == discordgo.InteractionMessageComponent
+		if i.Type != discordgo.InteractionMessageComponent {
+			return false
+		}
+		_ = acknowledge(response{Type: discordgo.InteractionResponseDeferredMessageUpdate}, false)
+		return true
 	}
-	ready := make(chan bot.Reply, 1)
-	go func() { ready <- a.answer(context.WithValue(ctx, interactionKey{}, i), m) }()
-	timer := time.NewTimer(firstResponse - time.Since(received))
-	defer timer.Stop()
-	select {
-	case r := <-ready:
-		pages, flags := render(r), visibility(m, r)
-		pages[0].Flags = flags
-		answer := reaction{first: response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}}
-		answer.sent = func(err error) {
-			acknowledged(err)
+	deferred := make(chan error, 1)
+	late := time.AfterFunc(firstResponse-time.Since(received), func() {
+		err := errors.New("podium panicked")
+		defer func() {
+			if p := recover(); p != nil {
+				a.log.ErrorContext(ctx, "podium panicked", "panic", fmt.Sprint(p))
+			}
+			deferred <- err
+		}()
+		err = acknowledge(deferral(m), true)
+	})
+	r := a.answer(context.WithValue(ctx, interactionKey{}, i), m)
+	inTime := late.Stop()
+	if !inTime {
+		if err := <-deferred; err != nil {
 			a.meter.Replied(ctx, m, r, err)
+			return true
 		}
-		if len(pages) > 1 {
-			answer.then = func() { a.follow(ctx, i, pages[1:], flags) }
-		}
-		return answer, true
-	case <-timer.C:
 	}
-	return reaction{first: deferral(m), sent: acknowledged, then: func() {
-		r := <-ready
-		pages, flags := render(r), visibility(m, r)
-		var err error
-		if m.Kind == bot.Command {
-			err = a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0])
-		} else {
-			pages[0].Flags = flags
-			err = a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), pages[0])
-		}
-		a.meter.Replied(ctx, m, r, err)
-		if err == nil {
-			a.follow(ctx, i, pages[1:], flags)
-		}
-	}}, true
+	pages, flags := render(r), visibility(m, r)
+	pages[0].Flags = flags
+	var err error
+	switch {
+	case inTime:
+		err = acknowledge(response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}, len(pages) > 1)
+	case m.Kind == bot.Command:
+		pages[0].Flags = 0 // settled by the deferral
+		err = a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0])
+	default:
+		err = a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), pages[0])
+	}
+	a.meter.Replied(ctx, m, r, err)
+	if err == nil {
+		a.follow(ctx, i, pages[1:], flags)
+	}
+	return true
 }
 
 // deferral tells Discord to wait. Who may see a deferred answer is settled

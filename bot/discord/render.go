@@ -31,7 +31,7 @@ const ephemeral = int(discordgo.MessageFlagsEphemeral)
 // what was there before.
 type message struct {
 	Content         string                      `json:"content"`
-	Embeds          []discordgo.MessageEmbed    `json:"embeds"`
+	Embeds          []embed                     `json:"embeds"`
 	Components      []row                       `json:"components"`
 	AllowedMentions mentions                    `json:"allowed_mentions"`
 	Flags           int                         `json:"flags,omitempty"`
@@ -40,8 +40,13 @@ type message struct {
 	EnforceNonce    bool                        `json:"enforce_nonce,omitempty"`
 }
 
-// A row holds up to five buttons. The types are not discordgo's, whose
+// An embed stands below the content. These types are not discordgo's, whose
 // encoding takes a multiple of the time of all the rest of an answer.
+type embed struct {
+	Description string `json:"description"`
+}
+
+// A row holds up to five buttons.
 type row struct {
 	Type    discordgo.ComponentType `json:"type"`
 	Buttons []button                `json:"components"`
@@ -72,7 +77,7 @@ func render(r bot.Reply) []message {
 	}
 	pages := make([]message, 0, 1)
 	for content != "" || evidence != "" {
-		m := message{Embeds: []discordgo.MessageEmbed{}, Components: []row{}}
+		m := message{Embeds: []embed{}, Components: []row{}}
 		m.Content, content = cut(content, maxContent)
 		below := &content
 		if content == "" {
@@ -88,7 +93,7 @@ func render(r bot.Reply) []message {
 			content, evidence = "", ""
 		}
 		if description != "" {
-			m.Embeds = append(m.Embeds, discordgo.MessageEmbed{Description: description})
+			m.Embeds = append(m.Embeds, embed{description})
 		}
 		pages = append(pages, m)
 	}

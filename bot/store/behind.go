@@ -35,6 +35,7 @@ type write struct {
 	statement string
 	args      []any
 	turn      string         // conversation, if it sets a turn
+	at        time.Time      // of the turn
 	message   bot.MessageRef // if it saves a reference
 }
 
@@ -50,6 +51,8 @@ type behind struct {
 	wake   chan struct{} // holds a token while there is something to write
 	hurry  chan struct{} // closed when drain begins
 	empty  chan struct{} // closed once the queue is empty after drain began
+
+	prepared map[string]*sql.Stmt // writeBehind's alone
 }
 
 // latest is a value that waits in the queue, and how many writes of it do.
@@ -61,6 +64,7 @@ type latest[T any] struct {
 func (b *behind) start() {
 	b.turns = make(map[string]latest[bot.Turn])
 	b.refs = make(map[bot.MessageRef]latest[bot.Reference])
+	b.prepared = make(map[string]*sql.Stmt)
 	b.wake = make(chan struct{}, 1)
 	b.hurry = make(chan struct{})
 	b.empty = make(chan struct{})
@@ -191,18 +195,50 @@ func (s *SQL) writeBehind(ctx context.Context) {
 	}
 }
 
-// writeAll writes batch in one transaction.
+// writeAll writes batch in one transaction. Of the turns of one conversation
+// only the newest is written.
 func (s *SQL) writeAll(ctx context.Context, batch []write) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	newest := make(map[string]int)
+	for i, w := range batch {
+		if n, ok := newest[w.turn]; !ok || !w.at.Before(batch[n].at) {
+			newest[w.turn] = i
+		}
+		if err := s.prepare(ctx, w.statement); err != nil {
+			return err
+		}
+	}
 	return inTx(ctx, s.write, nil, func(tx *sql.Tx) error {
-		for _, w := range batch {
-			if _, err := tx.ExecContext(ctx, w.statement, w.args...); err != nil {
+		for i, w := range batch {
+			if w.turn != "" && newest[w.turn] != i {
+				continue
+			}
+			var err error
+			if prepared := s.behind.prepared[w.statement]; prepared != nil {
+				_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, w.args...)
+			} else {
+				_, err = tx.ExecContext(ctx, w.statement, w.args...)
+			}
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// prepare prepares a statement of writes for all time: SQLite takes longer to
+// prepare one than to run it. pgx keeps them prepared by itself.
+func (s *SQL) prepare(ctx context.Context, statement string) error {
+	if s.pool != nil || s.behind.prepared[statement] != nil {
+		return nil
+	}
+	prepared, err := s.write.PrepareContext(ctx, statement)
+	if err == nil {
+		s.behind.prepared[statement] = prepared
+	}
+	return err
 }
 
 // hopeless reports whether the database refuses the values themselves, so that

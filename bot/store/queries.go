@@ -100,6 +100,7 @@ func (s *SQL) SetTurn(_ context.Context, conversation string, t bot.Turn) error 
 			WHERE excluded.at >= turns.at`,
 		args: []any{conversation, t.Question, t.Context, t.Ref, micros(t.At)},
 		turn: conversation,
+		at:   t.At,
 	}
 	return s.behind.add(w, func() {
 		l := s.behind.turns[conversation]
