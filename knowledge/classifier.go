@@ -381,6 +381,28 @@ func (c *classifier) score(q *question, v *vector, scores []float32) {
 	}
 }
 
+// share is what q's features add to the score of class, before its length is
+// made 1.
+func (c *classifier) share(q *question, class int) (sum float32) {
+	add := func(row int32, x float32) {
+		sum += x * c.scale[row] * float32(c.weights[int(row)*c.classes+class])
+	}
+	emit := func(id uint64, weight float32) {
+		if row, ok := c.rows[id]; ok {
+			add(row, weight*c.idf[row])
+		}
+	}
+	for i := range q.words {
+		if w, ok := c.words[q.words[i].id]; ok {
+			add(w.row, 1)
+		} else {
+			wordFeatures(&q.words[i], emit)
+		}
+	}
+	conceptFeatures(q, emit)
+	return sum
+}
+
 // addScaled adds x times row to scores; most of a match's time is spent here.
 func addScaled(scores []float32, row []int8, x float32) {
 	for len(scores) >= 4 && len(row) >= 4 {

@@ -14,8 +14,8 @@ type Explanation struct {
 	NextConfidence float64
 }
 
-// Explain says what decided r. It matches the question once more, so that a
-// match itself need not keep what few ask for.
+// Explain says what decided r. It reads the question once more, so that a match
+// itself need not keep its words.
 func (r Result) Explain() Explanation {
 	e := Explanation{Confidence: r.Confidence}
 	if r.base == nil {
@@ -29,23 +29,12 @@ func (r Result) Explain() Explanation {
 	if len(q.words) == 0 {
 		return e
 	}
-	m.model.score(q, &x.vector, x.scores)
-	class, next := -1, -1
-	for i, c := range m.classes {
-		if c.kind != classTopic && c.kind != classNotSaid {
-			continue
-		}
-		if r.Intent != nil && &m.base.Intents[c.intent] == r.Intent {
-			class = i
-			continue
-		}
-		if next < 0 || x.scores[i] > x.scores[next] {
-			next = i
-		}
+	if r.next != nil {
+		e.Next, e.NextConfidence = r.next, min(confidence(r.nextScore), e.Confidence)
 	}
-	if next >= 0 {
-		e.Next, e.NextConfidence = &m.base.Intents[m.classes[next].intent], min(confidence(x.scores[next]), e.Confidence)
-	}
+	class := slices.IndexFunc(m.classes, func(c class) bool {
+		return (c.kind == classTopic || c.kind == classNotSaid) && r.Intent == &m.base.Intents[c.intent]
+	})
 	if class < 0 {
 		return e
 	}
@@ -66,11 +55,7 @@ func (r Result) Explain() Explanation {
 		one := &x.part
 		one.head = q.head
 		one.words, one.concepts = append(one.words[:0], q.words[c.first:c.last+1]...), append(one.concepts[:0], c)
-		features(one, func(id uint64, weight float32) {
-			if row, ok := m.model.rows[id]; ok {
-				p.share += weight * m.model.idf[row] * m.model.scale[row] * float32(m.model.weights[int(row)*m.model.classes+class])
-			}
-		})
+		p.share = m.model.share(one, class)
 		shares = append(shares, p)
 	}
 	slices.SortStableFunc(shares, func(a, b part) int { return cmp.Compare(b.share, a.share) })

@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -16,9 +17,10 @@ type questionText struct {
 	words []string
 }
 
-func (t *questionText) read(s string) {
-	var plain text
+// read sets t to the words of s. plain is room to work in.
+func (t *questionText) read(s string, plain *text) {
 	plain.read(s)
+	t.words = t.words[:0]
 	for i := range plain.tokens {
 		w := string(plain.token(i))
 		if to, ok := chatWords[w]; ok {
@@ -44,73 +46,84 @@ func (t *questionText) followUp() (rest string, ok bool) {
 // that came before it, or empty. "And in Afghanistan?" is that question asked
 // of Afghanistan.
 func (b *Base) MatchAfter(question, before string) Result {
-	if before != "" {
-		question = b.matcher.nameHim(question, before)
-		if s, rest, ok := b.matcher.resolve(question, before); ok {
-			r := b.Match(s)
-			// "And price?" behind a quote of Kirby's asks for any of Price's.
-			if len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0 {
-				r = b.Match("quote " + rest)
-			}
-			r.FollowUp = true
-			return r
-		}
+	if before == "" {
+		return b.Match(question)
 	}
-	return b.Match(question)
+	x := b.matcher.scratch.Get().(*scratch)
+	asked, rest, followUp := b.matcher.after(question, before, x)
+	b.matcher.scratch.Put(x)
+	r := b.Match(asked)
+	if !followUp {
+		return r
+	}
+	// "And price?" behind a quote of Kirby's asks for any of Price's.
+	if len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0 {
+		r = b.Match("quote " + rest)
+	}
+	r.FollowUp = true
+	return r
+}
+
+// after returns what asked stands for behind the question before. followUp
+// tells that it goes on from that question, with rest.
+func (m *matcher) after(asked, before string, x *scratch) (question, rest string, followUp bool) {
+	var t questionText
+	t.read(asked, &x.part.text)
+	if m.nameHim(&t, asked, before, x) {
+		asked = strings.Join(t.words, " ")
+		t.read(asked, &x.part.text)
+	}
+	if s, rest, ok := m.resolve(&t, before, x); ok {
+		return s, rest, true
+	}
+	return asked, "", false
 }
 
 // nameHim puts the person whom the question before named in the place of "he"
-// or "her" in a question that names nobody.
-func (m *matcher) nameHim(asked, before string) string {
-	x := m.scratch.Get().(*scratch)
-	defer m.scratch.Put(x)
+// or "her" in t, which is asked, if that names nobody.
+func (m *matcher) nameHim(t *questionText, asked, before string, x *scratch) bool {
+	him := func(w string) bool { return w == "he" || w == "she" || w == "him" || w == "her" }
+	if !slices.ContainsFunc(t.words, him) {
+		return false
+	}
+	person := func(c concept) bool { return c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" }
+	m.lexicon.read(asked, &x.question)
+	if slices.ContainsFunc(x.question.concepts, person) {
+		return false
+	}
 	m.lexicon.read(before, &x.part)
 	name := ""
 	for _, c := range x.part.concepts {
-		if c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" {
+		if person(c) {
 			name = m.base.Entities[c.entity].Name
 		}
 	}
 	if name == "" {
-		return asked
+		return false
 	}
-	var t questionText
-	t.read(asked)
-	found := false
 	for i, w := range t.words {
-		if w == "he" || w == "she" || w == "him" || w == "her" {
+		if him(w) {
 			t.words[i] = name
-			found = true
 		}
 	}
-	m.lexicon.read(asked, &x.question)
-	for _, c := range x.question.concepts {
-		if c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" {
-			found = false
-		}
-	}
-	if !found {
-		return asked
-	}
-	return strings.Join(t.words, " ")
+	return true
 }
 
-// resolve returns the question that a follow-up stands for: the one before it
-// with the entity that it names, rest, in the place of the one of that kind, or
-// added.
-func (m *matcher) resolve(asked, before string) (question, rest string, ok bool) {
-	var t questionText
-	t.read(asked)
+// resolve returns the question that a follow-up, t, stands for: the one before
+// it with the entity that it names, rest, in the place of the one of that kind,
+// or added.
+func (m *matcher) resolve(t *questionText, before string, x *scratch) (question, rest string, ok bool) {
+	if len(t.words) > 8 {
+		return "", "", false
+	}
 	rest, ok = t.followUp()
-	if !ok || len(t.words) > 8 {
+	if !ok {
 		return "", "", false
 	}
 	// "What is X" stands alone; "what about X" does not.
 	if len(t.words) > 1 && questionWords[t.words[0]] && openers[t.words[1]] {
 		return "", "", false
 	}
-	x := m.scratch.Get().(*scratch)
-	defer m.scratch.Put(x)
 	q, prev := &x.question, &x.part
 	m.lexicon.read(rest, q)
 	if len(q.concepts) == 0 {

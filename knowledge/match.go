@@ -36,7 +36,9 @@ type Result struct {
 	VetoWord   string     // the word or words of the question that did
 	Parts      []Result   // of a message with several questions: a result each; the rest is of the least certain
 
-	base *Base
+	base      *Base
+	next      *Intent // the best match but Intent; nil if there is none
+	nextScore float32
 }
 
 // Veto is why a question that looked like an intent was turned away.
@@ -114,7 +116,7 @@ func (m *matcher) match(s string) Result {
 		}
 	}
 	if quotes := m.base.requestsQuote(s); len(quotes) > 0 {
-		r = Result{Outcome: Answered, Quotes: quotes, Intent: r.Intent, Confidence: 1}
+		r = Result{Outcome: Answered, Quotes: quotes, Intent: r.Intent, Confidence: 1, next: r.next, nextScore: r.nextScore}
 	}
 	r.base, r.Question = m.base, s
 	return r
@@ -132,7 +134,7 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	r := m.decide(q, s, x)
 	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
 	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 {
-		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9}
+		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9, next: r.next, nextScore: r.nextScore}
 	}
 	return r
 }
@@ -261,6 +263,9 @@ const (
 // decide matches one question.
 func (m *matcher) decide(q *question, s string, x *scratch) Result {
 	r := m.read(q, s, x)
+	if len(q.words) > 0 {
+		r.next, r.nextScore = m.runnerUp(r.Intent, x.scores)
+	}
 	if r.Outcome == Unanswered && len(q.words) > 0 {
 		m.nearest(&r, x.scores)
 		// What no intent knows may still be a sentence of the announcement.
@@ -271,6 +276,19 @@ func (m *matcher) decide(q *question, s string, x *scratch) Result {
 		}
 	}
 	return r
+}
+
+// runnerUp is the intent that scores best beside best, and its score.
+func (m *matcher) runnerUp(best *Intent, scores []float32) (next *Intent, score float32) {
+	for i, c := range m.classes {
+		if c.kind != classTopic && c.kind != classNotSaid || next != nil && scores[i] <= score {
+			continue
+		}
+		if in := &m.base.Intents[c.intent]; in != best {
+			next, score = in, scores[i]
+		}
+	}
+	return next, score
 }
 
 // passageWords is how many telling words a question must share with a sentence
