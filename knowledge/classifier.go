@@ -2,6 +2,7 @@ package knowledge
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -126,13 +127,15 @@ func (v *vector) add(row int32, value float32) {
 
 // classifier holds the weights of every class for every feature that training
 // saw, rounded to a byte each: that is a quarter of the memory, and what is
-// trained, stored and loaded is the same to the bit.
+// trained, stored and loaded is the same to the bit. Three of four are zero
+// then, and left out.
 type classifier struct {
 	classes int
-	rows    map[uint64]int32 // feature to row
-	idf     []float32        // a row's weight
-	scale   []float32        // what a row's weights are multiplied by
-	weights []int8           // rows x classes
+	rows    index     // feature to row
+	idf     []float32 // a row's weight
+	scale   []float32 // what a row's weights are multiplied by
+	weights []weight  // of all rows, one row behind the other
+	ends    []uint32  // by row: where its weights end, and the next row's begin
 	bias    []float32
 	unseen  float32 // the idf of a feature that training never saw
 
@@ -147,6 +150,73 @@ type wholeWord struct {
 	square float32 // of their length
 }
 
+// weight is a weight of a row, behind as many classes that have none.
+type weight struct {
+	skip  uint8
+	value int8 // zero only where skip alone does not reach the next
+}
+
+// row is the weights of a row.
+func (c *classifier) row(i int32) []weight {
+	begin := uint32(0)
+	if i > 0 {
+		begin = c.ends[i-1]
+	}
+	return c.weights[begin:c.ends[i]]
+}
+
+// weight is what a row has to say for one class.
+func (c *classifier) weight(row int32, class int) float32 {
+	list := c.row(row)
+	at := class // in a full row
+	if len(list) < c.classes {
+		next := 0
+		for at = 0; at < len(list); at++ {
+			if next += int(list[at].skip); next >= class {
+				break
+			}
+			next++
+		}
+		if next != class || at == len(list) {
+			return 0
+		}
+	}
+	return c.scale[row] * float32(list[at].value)
+}
+
+// index finds the row of a feature. It is a hash table of the rows' numbers
+// alone, from 1, with linear probing: a map would take twice the memory.
+type index struct {
+	ids   []uint64 // by row
+	slots []int32  // a power of two of them; 0: free
+}
+
+func newIndex(ids []uint64) index {
+	x := index{ids: ids, slots: make([]int32, 2<<bits.Len(uint(len(ids)*2/3)))}
+	for i, id := range ids {
+		slot := x.slot(id)
+		for x.slots[slot] != 0 {
+			slot = (slot + 1) & (len(x.slots) - 1)
+		}
+		x.slots[slot] = int32(i) + 1
+	}
+	return x
+}
+
+// slot is where the search for id starts.
+func (x *index) slot(id uint64) int {
+	return int(id * 0x9e3779b97f4a7c15 >> 32 & uint64(len(x.slots)-1))
+}
+
+func (x *index) find(id uint64) (row int32, ok bool) {
+	for slot := x.slot(id); ; slot = (slot + 1) & (len(x.slots) - 1) {
+		row := x.slots[slot] - 1
+		if row < 0 || x.ids[row] == id {
+			return row, row >= 0
+		}
+	}
+}
+
 // svmCost is the penalty for a training example on the wrong side.
 const (
 	svmCost   = 1.0
@@ -157,7 +227,9 @@ const (
 // train fits a classifier. The result depends on nothing but the samples and
 // their order.
 func train(samples []sample, classes int) *classifier {
-	c := &classifier{classes: classes, rows: make(map[uint64]int32)}
+	c := &classifier{classes: classes}
+	rows := make(map[uint64]int32)
+	var ids []uint64
 	var df []int32
 	seen := make(map[uint64]bool)
 	for _, s := range samples {
@@ -167,15 +239,17 @@ func train(samples []sample, classes int) *classifier {
 				return
 			}
 			seen[id] = true
-			row, ok := c.rows[id]
+			row, ok := rows[id]
 			if !ok {
 				row = int32(len(df))
-				c.rows[id] = row
+				rows[id] = row
+				ids = append(ids, id)
 				df = append(df, 0)
 			}
 			df[row]++
 		})
 	}
+	c.rows = newIndex(ids)
 	n := float64(len(samples))
 	c.idf = make([]float32, len(df))
 	for i, d := range df {
@@ -220,13 +294,36 @@ func (c *classifier) addRow(weights []float32) {
 	}
 	scale := largest / 127
 	c.scale = append(c.scale, scale)
-	for _, w := range weights {
-		var rounded int8
-		if scale > 0 {
-			rounded = int8(math.RoundToEven(float64(w / scale)))
+	rounded := make([]int8, len(weights))
+	if scale > 0 {
+		for i, w := range weights {
+			rounded[i] = int8(math.RoundToEven(float64(w / scale)))
 		}
-		c.weights = append(c.weights, rounded)
 	}
+	c.addRounded(rounded)
+}
+
+// addRounded adds the weights of a row as they are, but for its scale. A row
+// that is half full is kept whole: it is faster.
+func (c *classifier) addRounded(row []int8) {
+	zeros, skip := 0, 0
+	for _, w := range row {
+		if w == 0 {
+			zeros++
+		}
+	}
+	for _, w := range row {
+		if w == 0 && 2*zeros > len(row) {
+			skip++
+			continue
+		}
+		for ; skip > 255; skip -= 256 {
+			c.weights = append(c.weights, weight{skip: 255})
+		}
+		c.weights = append(c.weights, weight{uint8(skip), w})
+		skip = 0
+	}
+	c.ends = append(c.ends, uint32(len(c.weights)))
 }
 
 // addWords adds a row for each of the words that training saw.
@@ -240,7 +337,7 @@ func (c *classifier) addWords(words []word) {
 		clear(sum)
 		var square float32
 		wordFeatures(&words[i], func(id uint64, weight float32) {
-			row, ok := c.rows[id]
+			row, ok := c.rows.find(id)
 			if !ok {
 				x := float32(weight * c.unseen)
 				square += float32(x * x)
@@ -248,10 +345,7 @@ func (c *classifier) addWords(words []word) {
 			}
 			x := float32(weight * c.idf[row])
 			square += float32(x * x)
-			x *= c.scale[row]
-			for k, w := range c.weights[int(row)*c.classes:][:c.classes] {
-				sum[k] += float32(x * float32(w))
-			}
+			addScaled(sum, c.row(row), x*c.scale[row])
 		})
 		c.words[words[i].id] = wholeWord{int32(len(c.scale)), square}
 		c.addRow(sum)
@@ -270,7 +364,7 @@ func (c *classifier) vector(q *question) vector {
 
 // feature adds a feature to v and returns the square of its weight.
 func (c *classifier) feature(v *vector, id uint64, weight float32) (square float32) {
-	row, ok := c.rows[id]
+	row, ok := c.rows.find(id)
 	if !ok {
 		x := float32(weight * c.unseen)
 		return float32(x * x)
@@ -377,7 +471,7 @@ func (c *classifier) score(q *question, v *vector, scores []float32) {
 	v.scale(square)
 	copy(scores, c.bias)
 	for j, row := range v.rows {
-		addScaled(scores, c.weights[int(row)*c.classes:][:c.classes], v.values[j]*c.scale[row])
+		addScaled(scores, c.row(row), v.values[j]*c.scale[row])
 	}
 }
 
@@ -385,10 +479,10 @@ func (c *classifier) score(q *question, v *vector, scores []float32) {
 // made 1.
 func (c *classifier) share(q *question, class int) (sum float32) {
 	add := func(row int32, x float32) {
-		sum += x * c.scale[row] * float32(c.weights[int(row)*c.classes+class])
+		sum += x * c.weight(row, class)
 	}
 	emit := func(id uint64, weight float32) {
-		if row, ok := c.rows[id]; ok {
+		if row, ok := c.rows.find(id); ok {
 			add(row, weight*c.idf[row])
 		}
 	}
@@ -404,16 +498,21 @@ func (c *classifier) share(q *question, class int) (sum float32) {
 }
 
 // addScaled adds x times row to scores; most of a match's time is spent here.
-func addScaled(scores []float32, row []int8, x float32) {
-	for len(scores) >= 4 && len(row) >= 4 {
-		s, r := (*[4]float32)(scores), (*[4]int8)(row)
-		s[0] += float32(x * float32(r[0]))
-		s[1] += float32(x * float32(r[1]))
-		s[2] += float32(x * float32(r[2]))
-		s[3] += float32(x * float32(r[3]))
-		scores, row = scores[4:], row[4:]
+func addScaled(scores []float32, row []weight, x float32) {
+	if len(row) == len(scores) {
+		for len(scores) >= 4 && len(row) >= 4 {
+			s, r := (*[4]float32)(scores), (*[4]weight)(row)
+			s[0] += float32(x * float32(r[0].value))
+			s[1] += float32(x * float32(r[1].value))
+			s[2] += float32(x * float32(r[2].value))
+			s[3] += float32(x * float32(r[3].value))
+			scores, row = scores[4:], row[4:]
+		}
 	}
-	for i := range min(len(scores), len(row)) {
-		scores[i] += float32(x * float32(row[i]))
+	class := 0
+	for _, w := range row {
+		class += int(w.skip)
+		scores[class] += float32(x * float32(w.value))
+		class++
 	}
 }

@@ -535,18 +535,18 @@ func ordinary(text string) bool {
 	english := englishWords()
 	var s stemmer
 	inEnglish := func(word string) bool {
-		if english[word] != tierNone {
+		if english.tier(word) != tierNone {
 			return true
 		}
 		stem := s.stem(word)
-		if english[stem] != tierNone {
+		if english.tier(stem) != tierNone {
 			return true
 		}
 		if len(stem) == len(word) {
 			return false
 		}
 		y, ok := strings.CutSuffix(stem, "i")
-		return english[stem+"e"] != tierNone || ok && english[y+"y"] != tierNone
+		return english.tier(stem+"e") != tierNone || ok && english.tier(y+"y") != tierNone
 	}
 	if inEnglish(word) {
 		return true

@@ -121,7 +121,7 @@ func (l *lexicon) learnExample(s string, q *question) {
 			to = token
 		}
 		for w := range strings.FieldsSeq(to) {
-			if _, known := l.forms[w]; known || englishWords()[w] != tierNone || isDigit(w[0]) {
+			if _, known := l.forms[w]; known || englishWords().tier(w) != tierNone || isDigit(w[0]) {
 				l.learnWord(w, &q.stemmer)
 			} else {
 				l.doubtful[w]++
@@ -198,9 +198,9 @@ func newWord(form string, s *stemmer) word {
 // stemmed is the word of a form whose stem is known.
 func stemmed(form, stem string) word {
 	english := englishWords()
-	w := word{stem: stem, id: hashString(stem), tier: english[stem], chars: !isDigit(form[0]), function: functionWords[stem]}
+	w := word{stem: stem, id: hashString(stem), tier: english.tier(stem), chars: !isDigit(form[0]), function: functionWords[stem]}
 	if w.tier == tierNone {
-		w.tier = english[form]
+		w.tier = english.tier(form)
 	}
 	w.weight = tierWeights[w.tier]
 	return w

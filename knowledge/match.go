@@ -545,7 +545,7 @@ func (m *matcher) coverage(q *question, class int) float64 {
 		for i := c.first; i <= c.last; i++ {
 			w := &q.words[i]
 			weight := float64(m.model.unseen)
-			if row, found := m.model.rows[w.id]; found {
+			if row, found := m.model.rows.find(w.id); found {
 				weight = float64(m.model.idf[row])
 			}
 			weight *= float64(w.weight)

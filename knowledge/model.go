@@ -41,18 +41,23 @@ const maxModel = 256 << 20
 // the classifier in binary, its rows in their order, and the tables by gob.
 func (l *learned) encode(key string) ([]byte, error) {
 	c := l.Model
-	ids := make([]uint64, len(c.rows))
-	for id, row := range c.rows {
-		ids[row] = id
-	}
 	words := slices.Sorted(maps.Keys(c.words))
 	wholes := make([]savedWhole, len(words))
 	for i, id := range words {
 		wholes[i] = savedWhole{c.words[id].row, c.words[id].square}
 	}
 	var raw bytes.Buffer
-	sizes := [4]uint32{uint32(c.classes), uint32(len(ids)), uint32(len(c.scale)), uint32(len(words))}
-	for _, v := range []any{sizes, c.unseen, c.bias, ids, c.idf, c.scale, words, wholes, c.weights} {
+	dense := make([]int8, len(c.scale)*c.classes)
+	for i := range c.scale {
+		class := i * c.classes
+		for _, w := range c.row(int32(i)) {
+			class += int(w.skip)
+			dense[class] = w.value
+			class++
+		}
+	}
+	sizes := [4]uint32{uint32(c.classes), uint32(len(c.rows.ids)), uint32(len(c.scale)), uint32(len(words))}
+	for _, v := range []any{sizes, c.unseen, c.bias, c.rows.ids, c.idf, c.scale, words, wholes, dense} {
 		if err := binary.Write(&raw, binary.LittleEndian, v); err != nil {
 			return nil, err
 		}
@@ -122,19 +127,27 @@ func decodeModel(data []byte, key string) (*learned, error) {
 		bias:    make([]float32, classes),
 		idf:     make([]float32, features),
 		scale:   make([]float32, rows),
-		rows:    make(map[uint64]int32, features),
+		ends:    make([]uint32, 0, rows),
 		words:   make(map[uint64]wholeWord, words),
-		weights: make([]int8, rows*classes),
 	}
 	ids, wordIDs, wholes := make([]uint64, features), make([]uint64, words), make([]savedWhole, words)
-	for _, v := range []any{&c.unseen, c.bias, ids, c.idf, c.scale, wordIDs, wholes, c.weights} {
+	for _, v := range []any{&c.unseen, c.bias, ids, c.idf, c.scale, wordIDs, wholes} {
 		if err := binary.Read(r, binary.LittleEndian, v); err != nil {
 			return nil, err
 		}
 	}
-	for i, id := range ids {
-		c.rows[id] = int32(i)
+	c.rows = newIndex(ids)
+	dense := raw[len(raw)-r.Len():][:rows*classes]
+	r = bytes.NewReader(raw[len(raw)-r.Len()+len(dense):])
+	c.weights = make([]weight, 0, len(dense)/2)
+	row := make([]int8, classes)
+	for ; len(dense) > 0; dense = dense[classes:] {
+		for i, w := range dense[:classes] {
+			row[i] = int8(w)
+		}
+		c.addRounded(row)
 	}
+	c.weights = slices.Clone(c.weights) // in no more memory than they need
 	for i, id := range wordIDs {
 		if wholes[i].Row < 0 || int(wholes[i].Row) >= rows {
 			return nil, errors.New("the model is damaged")

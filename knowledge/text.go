@@ -240,23 +240,52 @@ const (
 	tierRare
 )
 
-// englishWords maps the words of english.txt to their tiers. It is read once,
-// since every knowledge file needs the same.
-var englishWords = sync.OnceValue(func() map[string]tier {
-	words := make(map[string]tier, 41000)
-	t := tierNone
+// dictionary is a hash table of the words of english.txt, with linear probing.
+// It holds no more than where they stand there: a map would take ten times the
+// memory.
+type dictionary struct {
+	slots [1 << 16]int32 // where a word begins; 0: free
+	tiers []int32        // where the words of each tier begin
+}
+
+// englishWords are the words of english.txt. It is read once, since every
+// knowledge file needs the same.
+var englishWords = sync.OnceValue(func() *dictionary {
+	var d dictionary
+	at := 0
 	for line := range strings.Lines(englishText) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case line == "" || line[0] == '#':
-		case line[0] == '=':
-			t++
+		switch word := strings.TrimSuffix(line, "\n"); {
+		case word == "" || word[0] == '#':
+		case word[0] == '=':
+			d.tiers = append(d.tiers, int32(at))
 		default:
-			words[line] = t
+			slot := uint16(hashString(word))
+			for d.slots[slot] != 0 {
+				slot++
+			}
+			d.slots[slot] = int32(at)
+		}
+		at += len(line)
+	}
+	return &d
+})
+
+// tier is how common word is.
+func (d *dictionary) tier(word string) tier {
+	for slot := uint16(hashString(word)); d.slots[slot] != 0; slot++ {
+		at := d.slots[slot]
+		if found, ok := strings.CutPrefix(englishText[at:], word); ok && found[0] == '\n' {
+			t := tierNone
+			for _, begin := range d.tiers {
+				if at > begin {
+					t++
+				}
+			}
+			return t
 		}
 	}
-	return words
-})
+	return tierNone
+}
 
 // stemmer cuts English words to their stems. It is not safe for concurrent use.
 type stemmer struct{ env *snowballstem.Env }
