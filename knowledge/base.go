@@ -1,12 +1,15 @@
 package knowledge
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Base is one announcement with all that podium knows of it, checked and
@@ -180,16 +183,51 @@ func LoadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !utf8.Valid(source) {
+		return nil, fmt.Errorf("%q is not UTF-8 text", f.sourceFile.text)
+	}
 	return inlineSource(text, source)
 }
 
-// beside reads files that are named relative to the file at path.
+// maxSource is the longest announcement's text, in bytes.
+const maxSource = 4 << 20
+
+// beside reads files that are named relative to the file at path. They lie in
+// its directory or below: whoever writes the knowledge file decides what podium
+// quotes, and may not be meant to read the rest of the machine.
 func beside(path string) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(path), name)
+		if !filepath.IsLocal(name) {
+			return nil, fmt.Errorf("%q is not below the knowledge file's own directory; put the text beside the knowledge file", name)
 		}
-		return os.ReadFile(name)
+		dir, err := os.OpenRoot(filepath.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		// A pipe or a device would keep podium waiting.
+		if info, err := dir.Stat(name); err != nil {
+			return nil, err
+		} else if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%q is no plain file", name)
+		}
+		f, err := dir.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+		switch {
+		case err != nil:
+			return nil, err
+		case len(text) > maxSource:
+			return nil, fmt.Errorf("%q is longer than %d MB", name, maxSource>>20)
+		}
+		if i := bytes.IndexFunc(text, control); i >= 0 {
+			r, _ := utf8.DecodeRune(text[i:])
+			return nil, fmt.Errorf("there is a control character (%U) in line %d of %q; remove it", r, 1+bytes.Count(text[:i], []byte("\n")), name)
+		}
+		return text, nil
 	}
 }
 

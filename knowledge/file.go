@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -175,7 +176,7 @@ func unreadable(text []byte) (line int, problem string) {
 			dashes = 0
 		case r == utf8.RuneError && !bytes.HasPrefix(text[i:], []byte("\ufffd")):
 			return line, "this is not UTF-8 text; save the file as UTF-8"
-		case r < ' ' && r != '\t' && r != '\r' || r == 0x7f:
+		case control(r):
 			return line, fmt.Sprintf("there is a control character (U+%04X) in this line; remove it", r)
 		case r == '[' || r == '{':
 			depth++
@@ -373,6 +374,7 @@ func (d *decoder) text(n ast.Node) located {
 	at := n.GetToken().Position
 	switch n := n.(type) {
 	case *ast.StringNode:
+		d.controls(at, n.Value)
 		return located{n.Value, at}
 	case *ast.LiteralNode:
 		return located{n.Value.Value, at}
@@ -387,6 +389,17 @@ func (d *decoder) text(n ast.Node) located {
 	}
 	return located{"", at}
 }
+
+// controls refuses the control characters that YAML's escapes can write: a
+// terminal would obey them.
+func (d *decoder) controls(at *token.Position, text string) {
+	if i := strings.IndexFunc(text, control); i >= 0 {
+		d.find(at, "there is a control character (%U) in this text; remove it", []rune(text[i:])[0])
+	}
+}
+
+// control reports whether r shows as nothing, but is obeyed.
+func control(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
 
 func (d *decoder) texts(n ast.Node) []located {
 	var out []located

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,9 @@ func TestGate(t *testing.T) {
 			"[{text:", "[{when: {person: "+strings.Repeat("p", 40)+", place: "+strings.Repeat("b", 20)+"}, text:").Replace(head + goodIntent), []string{"13 characters shorter"}},
 		{"source file empty", strings.Split(head, "source:")[0] + "source: {file: ''}\nintents: [{id: a, title: A, examples: [b c], answers: [{text: It moves., evidence: [it moves]}]}]\n",
 			[]string{"source.file is empty"}},
+		{"escape codes", strings.Replace(head, "title: Acme moves", `title: "Acme \e[2J moves"`, 1) + strings.Replace(goodIntent, "how many desks,", `"how many \u009b desks",`, 1),
+			[]string{"control character (U+001B)", "control character (U+009B)"}},
+		{"escape code as it is", head + goodIntent + "# \x1b[2J\n", []string{"control character (U+001B) in this line"}},
 		{"all at once", head + "intents: [{id: a b, title: A, examples: [b c], answers: [{status: not_said}]}, {id: c, title: '', examples: [d e], answers: [{status: x}]}]\n",
 			[]string{`"a b" can not be the id`, "a title is a button's label", `the status "x"`}},
 	}
@@ -329,6 +333,60 @@ func TestLint(t *testing.T) {
 	}
 	if len(report.Intents) != 2 || report.Intents[1].Right > len(report.Base.Intents[1].Examples) {
 		t.Errorf("the intents' report is %+v", report.Intents)
+	}
+}
+
+// TestSourceBeside reads the source from the knowledge file's directory and
+// from nowhere else, whatever the author of the file would like to quote.
+func TestSourceBeside(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const said = "It rains."
+	put("secret.txt", said)
+	put("k/own.txt", said)
+	put("k/deeper/own.txt", said)
+	put("k/escape.txt", "It\nrains \x1b]0;title\x07.")
+	put("k/latin.txt", "It rains \x9b2J.")
+	put("k/long.txt", strings.Repeat(" ", maxSource)+said)
+	for link, to := range map[string]string{"out.txt": "../secret.txt", "far.txt": filepath.Join(dir, "secret.txt"), "within.txt": "deeper/own.txt", "device.txt": "/dev/zero"} {
+		if err := os.Symlink(to, filepath.Join(dir, "k", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"own.txt": "", "deeper/own.txt": "", "./own.txt": "", "deeper/../own.txt": "", "within.txt": "",
+		"../secret.txt":                  "is not below the knowledge file's own directory",
+		"deeper/../../secret.txt":        "is not below the knowledge file's own directory",
+		filepath.Join(dir, "secret.txt"): "is not below the knowledge file's own directory",
+		"/proc/self/environ":             "is not below the knowledge file's own directory",
+		"out.txt":                        "escapes",
+		"far.txt":                        "escapes",
+		"device.txt":                     "escapes",
+		"deeper":                         "is no plain file",
+		"escape.txt":                     "control character (U+001B) in line 2",
+		"latin.txt":                      "not UTF-8 text",
+		"long.txt":                       "is longer than 4 MB",
+		"none.txt":                       "no such file",
+		"https://example.org/secret.txt": "no such file",
+	} {
+		path := filepath.Join(dir, "k", "k.yaml")
+		put("k/k.yaml", "announcement: {title: Weather}\nsource: {file: '"+name+"'}\nintents: [{id: a, title: Weather, examples: [does it rain], answers: [{text: It rains., evidence: [It rains.]}]}]\n")
+		_, err := Load(path)
+		_, printed := LoadFile(path)
+		for _, err := range []error{err, printed} {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("source: {file: %s}: %v, want %q in the error", name, err, want)
+			}
+		}
 	}
 }
 

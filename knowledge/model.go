@@ -116,7 +116,8 @@ func decodeModel(data []byte, key string) (*learned, error) {
 		return nil, err
 	}
 	classes, features, rows, words := int(sizes[0]), int(sizes[1]), int(sizes[2]), int(sizes[3])
-	if features > rows || words > rows {
+	// No count is larger than what holds it, so that their products are small.
+	if most := r.Len(); features > rows || words > rows || classes > most || rows > most {
 		return nil, errors.New("the model is damaged")
 	}
 	if want := 4 + 4*classes + 12*features + 4*rows + 16*words + rows*classes; r.Len() < want {
