@@ -112,8 +112,15 @@ func commandWords(text string) []string {
 	return words
 }
 
+// maxText is how much of a message is read, in bytes: several times what the
+// longest command or question needs.
+const maxText = 8 << 10
+
 // Handle replies to m.
 func (h *Handlers) Handle(ctx context.Context, m bot.Message) (bot.Reply, error) {
+	// What podium keeps, lists and shows of it may reach a terminal.
+	m.Text = m.Text[:min(len(m.Text), maxText)]
+	m.Text, m.User.Name, m.ChannelName = bot.Printable(m.Text), bot.Printable(m.User.Name), bot.Printable(m.ChannelName)
 	words := commandWords(m.Text)
 	for _, k := range h.kinds {
 		if k.takes(m, words) {

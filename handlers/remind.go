@@ -599,6 +599,11 @@ func (h *Handlers) decision(ctx context.Context, m bot.Message) (bot.Reply, erro
 	} else if !may {
 		return bot.Reply{}, &bot.Refusal{Problem: maySchedule}
 	}
+	if draft.Replaces != "" { // which may stand in another channel
+		if _, err := h.theirs(ctx, m, draft.Replaces); err != nil {
+			return bot.Reply{}, err
+		}
+	}
 	r, err := h.reminders.Confirm(ctx, draft)
 	if err != nil {
 		return bot.Reply{}, err

@@ -19,7 +19,10 @@ import (
 var embedded = sync.OnceValues(knowledge.Embedded)
 
 // A platform of one admin, Ann, in Berlin.
-type platform struct{ canPost error }
+type platform struct {
+	canPost error
+	closed  string // a channel that nobody manages any more
+}
 
 func (p *platform) Post(context.Context, string, string, bot.Reply) (bot.MessageRef, error) {
 	return bot.MessageRef{}, errors.New("nothing is posted here")
@@ -30,7 +33,7 @@ func (p *platform) Find(context.Context, string, string, time.Time) (bot.Message
 }
 func (p *platform) CanPost(context.Context, string) error { return p.canPost }
 func (p *platform) MaySchedule(_ context.Context, m bot.Message, channel string) (bool, error) {
-	return m.User.ID == "ann" && channel != "#board", nil
+	return m.User.ID == "ann" && channel != "#board" && channel != p.closed, nil
 }
 func (p *platform) Zone(context.Context, string) (string, error) { return "Europe/Berlin", nil }
 
@@ -235,5 +238,24 @@ func TestCompose(t *testing.T) {
 		if !errors.Is(err, test.err) || !strings.Contains(r.Text(), test.want) {
 			t.Errorf("%s: %q, %v, want %q, %v", test.name, r.Text(), err, test.want, test.err)
 		}
+	}
+}
+
+// TestEditNeedsBothChannels: who may no longer manage the channel that a
+// reminder is in can not confirm its move to another either.
+func TestEditNeedsBothChannels(t *testing.T) {
+	c := newConversation(t)
+	c.say("ann", "remind every weekday at 9:00 about how many troops are in iraq")
+	c.say("ann", "press Confirm")
+	if got := c.say("ann", "remind edit "+c.id()+" in #elsewhere"); !strings.Contains(got, "[Confirm]") {
+		t.Fatalf("the move is answered %q", got)
+	}
+	c.platform.closed = "C1"
+	if got, want := c.say("ann", "press Confirm"), maySchedule; got != want {
+		t.Errorf("Confirm = %q, want %q", got, want)
+	}
+	c.platform.closed = ""
+	if got := c.say("ann", "remind list"); !strings.Contains(got, "in #general") {
+		t.Errorf("the reminder has moved: %q", got)
 	}
 }

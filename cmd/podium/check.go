@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"podium/bot"
 	"podium/knowledge"
 )
 
@@ -64,7 +65,7 @@ func checkFailed(out *bufio.Writer, err error) error {
 		}
 		return err
 	}
-	fmt.Fprintln(out, findings)
+	fmt.Fprintln(out, bot.Printable(findings.Error()))
 	if err := out.Flush(); err != nil {
 		return err
 	}
@@ -83,10 +84,10 @@ func printPassed(out io.Writer, base *knowledge.Base) {
 func printReport(out *bufio.Writer, r *knowledge.Report) {
 	printPassed(out, r.Base)
 	for _, f := range r.Warnings {
-		fmt.Fprintln(out, "warning:", f)
+		fmt.Fprintln(out, "warning:", bot.Printable(f.String()))
 	}
 	for _, n := range r.Uncovered {
-		fmt.Fprintf(out, "Sentence %d is nobody's evidence: %s\n", n, r.Base.Sentences[n-1])
+		fmt.Fprintf(out, "Sentence %d is nobody's evidence: %s\n", n, bot.Printable(r.Base.Sentences[n-1]))
 	}
 	fmt.Fprintln(out, "\nHow well examples are recognised that were not trained on:")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -102,7 +103,7 @@ func printReport(out *bufio.Writer, r *knowledge.Report) {
 				fmt.Fprintf(out, "    ... and %d more\n", len(examples)-i)
 				return
 			}
-			fmt.Fprintf(out, "    line %d: %s\n", e.Line, e.Text)
+			fmt.Fprintf(out, "    line %d: %s\n", e.Line, bot.Printable(e.Text))
 		}
 	}
 	if len(r.Confusions) > 0 {

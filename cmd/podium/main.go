@@ -31,7 +31,8 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "podium:", err)
+		// It may quote a file or a platform, and stderr be a terminal.
+		fmt.Fprintln(os.Stderr, "podium:", bot.Printable(err.Error()))
 	}
 	os.Exit(exitCode(err))
 }
@@ -87,7 +88,7 @@ type program struct {
 func (p *program) settings(cmd *cobra.Command) (config.Settings, error) {
 	s, warnings, err := config.Load(config.Source{Environ: p.environ, Flags: cmd.Flags()})
 	for _, w := range warnings {
-		fmt.Fprintln(p.stderr, "podium: warning:", w)
+		fmt.Fprintln(p.stderr, "podium: warning:", bot.Printable(w))
 	}
 	if err != nil {
 		return s, &usageError{err}

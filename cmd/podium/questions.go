@@ -169,7 +169,7 @@ func (p *program) jsonQuestions(list questionList, zone *time.Location) error {
 			Outcome  string    `json:"outcome"`
 			Intent   string    `json:"intent"`
 			Text     string    `json:"text"`
-		}{q.At.In(zone), q.Platform, q.Outcome, q.Intent, q.Text})
+		}{q.At.In(zone), q.Platform, q.Outcome, q.Intent, bot.Printable(q.Text)})
 	})
 }
 
@@ -179,7 +179,7 @@ func (p *program) csvQuestions(list questionList, zone *time.Location) error {
 		return err
 	}
 	err := list(func(q bot.Question) error {
-		text := q.Text
+		text := bot.Printable(q.Text)
 		// A spreadsheet would run these as a formula.
 		if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 			text = "'" + text
