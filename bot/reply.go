@@ -44,7 +44,8 @@ func TextReply(text string) Reply {
 }
 
 // A Reply is what podium says back. It is a plain value: adapters lay it out
-// and add nothing to its words.
+// and add nothing to its words. A Reply without parts is no message at all: a
+// mention, a direct message or a press stays without an answer.
 type Reply struct {
 	Parts   []Part   // one, or one for each question of the message
 	Buttons []Button // podium's own: share, why, votes, confirm, cancel

@@ -89,6 +89,8 @@ var checks = []check{
 	{"acknowledges a press although the handler blocks", anywhere, []Feature{Acks, Buttons}, checkAckPress},
 	{"lets no question wait for another", anywhere, []Feature{Acks}, checkConcurrent},
 	{"says that it failed", anywhere, nil, checkFailure},
+	{"says nothing where the reply is empty", messages, nil, checkSilence},
+	{"says nothing where the reply to a press is empty", anywhere, []Feature{Buttons}, checkSilentPress},
 	{"stops", anywhere, nil, checkStop},
 	{"stops with the question in hand answered", anywhere, nil, checkStopInHand},
 	{"pings nobody", anywhere, nil, checkPings},
@@ -565,6 +567,54 @@ func checkFailure(t *testing.T, start starter, kind bot.Kind) error {
 		return fmt.Errorf("after failures podium said %q", said.Text)
 	}
 	_, err = s.finish()
+	return err
+}
+
+func checkSilence(t *testing.T, start starter, kind bot.Kind) error {
+	return silence(t, start, kind, func(s *session) (said int, err error) {
+		_, err = s.Send(Utterance{Kind: kind, Text: withMe(kind, "say nothing")})
+		return 0, err
+	})
+}
+
+func checkSilentPress(t *testing.T, start starter, kind bot.Kind) error {
+	return silence(t, start, kind, func(s *session) (said int, err error) {
+		choice, err := s.ask(kind, "give me a choice")
+		if err == nil && len(choice.Buttons) == 0 {
+			err = errors.New("the choice is no button")
+		}
+		if err == nil {
+			err = s.Press(choice, choice.Buttons[0])
+		}
+		return 1, err
+	})
+}
+
+// silence does what podium answers with an empty reply, after it has said so
+// many messages, and sees that the next one is the answer to the next question.
+func silence(t *testing.T, start starter, kind bot.Kind, quiet func(s *session) (said int, err error)) error {
+	s := open(t, start, &Recorder{Reply: func(ctx context.Context, m bot.Message) (bot.Reply, error) {
+		switch {
+		case m.Kind == bot.Press, strings.Contains(m.Text, "nothing"):
+			return bot.Reply{}, nil
+		case strings.Contains(m.Text, "choice"):
+			r := bot.TextReply("Which one?")
+			r.Parts[0].Choices = []bot.Button{{Label: "This one", Action: bot.Action{Verb: bot.VerbTopic, Arg: "this"}}}
+			return r, nil
+		}
+		return Echo(ctx, m)
+	}})
+	n, err := quiet(s)
+	if err != nil {
+		return err
+	}
+	if _, err := s.ask(kind, "are you there"); err != nil {
+		return err
+	}
+	all, err := s.finish()
+	if err == nil && len(all) != n+1 {
+		err = fmt.Errorf("podium said %d messages, want %d: %q", len(all), n+1, all[n].Text)
+	}
 	return err
 }
 

@@ -35,6 +35,7 @@ const (
 	oneAtATime    fault = "one at a time"
 	showsError    fault = "shows error"
 	diesOfPanic   fault = "dies of panic"
+	saysEmpty     fault = "says empty"
 	runContext    fault = "run context"
 	dropsInHand   fault = "drops in hand"
 	neverStops    fault = "never stops"
@@ -231,6 +232,9 @@ func (p *pond) take(m bot.Message) {
 }
 
 func (p *pond) say(m bot.Message, r bot.Reply) {
+	if len(r.Parts) == 0 && p.fault != saysEmpty {
+		return
+	}
 	private := r.Private || m.Private
 	if m.Action.Verb == bot.VerbShare && p.fault != privateShare {
 		private = false
@@ -318,6 +322,8 @@ func TestFaults(t *testing.T) {
 		{"lets no question wait for another", bot.Direct, oneAtATime},
 		{"says that it failed", bot.Direct, showsError},
 		{"says that it failed", bot.Direct, diesOfPanic},
+		{"says nothing where the reply is empty", bot.Direct, saysEmpty},
+		{"says nothing where the reply to a press is empty", bot.Command, saysEmpty},
 		{"stops", bot.Direct, neverStops},
 		{"stops", bot.Direct, leaks},
 		{"stops", bot.Direct, failsRun},

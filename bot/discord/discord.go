@@ -20,7 +20,6 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -65,6 +64,7 @@ type Options struct {
 	ShardCount    int      // 0 counts as 1
 	Admins        []string // ids of users who may set reminders without Manage Channels
 	Reminders     bool     // register /podium-remind
+	InHand        int      // questions in hand at once; 0: bot.InHand
 
 	Handler    bot.Handler
 	Seen       seen
@@ -90,11 +90,8 @@ type Adapter struct {
 	identify    sync.Once
 	threads     threads
 
-	mu      sync.Mutex
-	stopped bool           // no new question is taken
-	hands   sync.WaitGroup // the questions in hand
-	work    context.Context
-	abandon context.CancelFunc // of work
+	hands     *bot.Hands // the questions in hand
+	apologies *bot.Hands // to those whose questions were too many
 }
 
 const (
@@ -105,6 +102,10 @@ const (
 	answerTimeout = 14 * time.Minute
 	// What is in hand when podium stops has this long: serve waits 4 s.
 	drain = 3500 * time.Millisecond
+	// So many people at once are told that there are too many questions, if
+	// that takes no longer than this; the others hear nothing.
+	apologies      = 64
+	apologyTimeout = 3 * time.Second
 )
 
 // New makes an adapter. It connects in Run.
@@ -127,7 +128,10 @@ func New(o Options) (*Adapter, error) {
 	session.ShouldRetryOnRateLimit, session.MaxRestRetries = false, 0
 
 	a := &Adapter{o: o, log: o.Log.With("platform", bot.Discord), meter: meter, session: session, identified: make(chan struct{})}
-	a.work, a.abandon = context.WithCancel(context.Background())
+	a.hands = bot.NewHands(context.Background(), bot.HandsOptions{
+		Platform: bot.Discord, Most: cmp.Or(o.InHand, bot.InHand), Each: answerTimeout, Meter: meter, Log: a.log})
+	a.apologies = bot.NewHands(context.Background(), bot.HandsOptions{
+		Platform: bot.Discord, Most: apologies, Each: apologyTimeout, Meter: bot.NoMeter, Log: a.log})
 	a.setState(bot.Connecting, nil)
 	if o.ApplicationID != "" {
 		a.know(o.ApplicationID)
@@ -214,14 +218,9 @@ func (a *Adapter) Run(ctx context.Context) error {
 		a.log.Info("discord is served over HTTP alone: without PODIUM_DISCORD_TOKEN podium hears no mentions and registers no commands")
 	}
 	<-ctx.Done()
-	a.mu.Lock()
-	a.stopped = true
-	a.mu.Unlock()
-	late := time.AfterFunc(drain, a.abandon)
+	a.hands.Finish(drain)
+	a.apologies.Finish(0)
 	wg.Wait()
-	a.hands.Wait()
-	late.Stop()
-	a.abandon()
 	a.setState(bot.Down, nil)
 	a.session.Client.CloseIdleConnections()
 	if e, ok := context.Cause(ctx).(*bot.ConfigError); ok {
@@ -230,40 +229,14 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// hold counts one more question in hand, for letGo to count down; false when
-// podium is stopping.
-func (a *Adapter) hold() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.stopped {
-		a.hands.Add(1)
-		a.meter.InHand(bot.Discord, 1)
+// take has f answer the question with this id in a goroutine of its own, or
+// sorry say that it is one too many: what comes over the gateway does not come
+// again. Sorry may be nil.
+func (a *Adapter) take(id string, f, sorry func(context.Context)) {
+	if a.hands.Go(id, f) == bot.ErrBusy && sorry != nil {
+		// Where there are too many apologies as well, silence is all that is left.
+		_ = a.apologies.Go(id, sorry)
 	}
-	return !a.stopped
-}
-
-func (a *Adapter) letGo() {
-	a.meter.InHand(bot.Discord, -1)
-	a.hands.Done()
-}
-
-// take runs f with a question in hand, by the name of id, unless podium is stopping. A panic in f
-// is logged and ends f alone.
-func (a *Adapter) take(id string, f func(context.Context)) {
-	if !a.hold() {
-		return
-	}
-	go func() {
-		defer a.letGo()
-		ctx, cancel := context.WithTimeout(bot.WithID(a.work, id), answerTimeout)
-		defer cancel()
-		defer func() {
-			if p := recover(); p != nil {
-				a.log.ErrorContext(ctx, "podium panicked", "panic", fmt.Sprint(p))
-			}
-		}()
-		f(ctx)
-	}()
 }
 
 // answer has the handler answer m, and logs what went wrong.

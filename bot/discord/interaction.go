@@ -126,14 +126,13 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 	}
 	// Discord delivers over HTTP once, and shows one response whatever
 	// happens: there is nothing to remember.
-	if !a.hold() {
-		http.Error(w, "podium is stopping", http.StatusServiceUnavailable)
+	hand, err := a.hands.Take(i.ID)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	defer a.letGo()
-	ctx, cancel := context.WithTimeout(bot.WithID(a.work, i.ID), answerTimeout)
-	defer cancel()
-	ok := a.respond(ctx, i, received, func(first response, more bool) error {
+	defer hand.Done()
+	ok := a.respond(hand.Context, i, received, func(first response, more bool) error {
 		if !more {
 			return writeJSON(w, first)
 		}
@@ -178,12 +177,21 @@ func writeJSON(w http.ResponseWriter, v any) error {
 // interact takes an interaction from the gateway.
 func (a *Adapter) interact(i *interaction) {
 	received := time.Now()
+	autocomplete := i.Type == discordgo.InteractionApplicationCommandAutocomplete
+	var sorry func(context.Context)
+	if !autocomplete {
+		sorry = func(ctx context.Context) {
+			page := render(bot.TextReply(bot.Busy))[0]
+			page.Flags = ephemeral
+			a.acknowledge(ctx, i, response{discordgo.InteractionResponseChannelMessageWithSource, page})
+		}
+	}
 	a.take(i.ID, func(ctx context.Context) {
-		if i.Type != discordgo.InteractionApplicationCommandAutocomplete && !a.first(ctx, "interaction/"+i.ID) {
+		if !autocomplete && !a.first(ctx, "interaction/"+i.ID) {
 			return
 		}
 		a.respond(ctx, i, received, func(first response, _ bool) error { return a.acknowledge(ctx, i, first) })
-	})
+	}, sorry)
 }
 
 // acknowledge sends the first response over REST.
@@ -242,6 +250,13 @@ func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Tim
 			a.meter.Replied(ctx, m, r, err)
 			return true
 		}
+	}
+	if m.Kind == bot.Press && len(r.Parts) == 0 {
+		// Discord shows nobody that a deferred press was not answered.
+		if inTime {
+			_ = acknowledge(deferral(m), false)
+		}
+		return true
 	}
 	pages, flags := render(r), visibility(m, r)
 	pages[0].Flags = flags

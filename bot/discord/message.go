@@ -69,22 +69,29 @@ func (a *Adapter) hear(in incoming) {
 		if !a.first(ctx, m.Channel+"/"+m.ID) {
 			return
 		}
-		r := a.answer(ctx, m)
-		for n, page := range render(r) {
-			if n == 0 {
-				page.Reference = replyTo(m)
-			}
-			posted, err := a.post(ctx, m.Channel, m.ID+"."+strconv.Itoa(n), page)
-			if n == 0 {
-				a.meter.Replied(ctx, m, r, err)
-			}
-			if err != nil {
-				a.refused(ctx, "podium could not post its answer", err)
-				return
-			}
-			a.remember(ctx, m, r, posted)
+		a.reply(ctx, m, a.answer(ctx, m))
+	}, func(ctx context.Context) { a.reply(ctx, m, bot.TextReply(bot.Busy)) })
+}
+
+// reply posts r, if it says anything, as replies to m.
+func (a *Adapter) reply(ctx context.Context, m bot.Message, r bot.Reply) {
+	if len(r.Parts) == 0 {
+		return
+	}
+	for n, page := range render(r) {
+		if n == 0 {
+			page.Reference = replyTo(m)
 		}
-	})
+		posted, err := a.post(ctx, m.Channel, m.ID+"."+strconv.Itoa(n), page)
+		if n == 0 {
+			a.meter.Replied(ctx, m, r, err)
+		}
+		if err != nil {
+			a.refused(ctx, "podium could not post its answer", err)
+			return
+		}
+		a.remember(ctx, m, r, posted)
+	}
 }
 
 func replyTo(m bot.Message) *discordgo.MessageReference {

@@ -57,12 +57,12 @@ func (c command) channelName() string {
 
 // command answers a slash command. It calls ack once: with the answer if that
 // is ready within a second, else, from another goroutine, with nil. What ack
-// does not report as carried follows by the response URL.
-func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing) (carried bool)) {
+// does not report as carried then, unless it is nil, sends by the response URL.
+func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing) (carried bool)) (then func(ctx context.Context)) {
 	if c.Command != "/podium" {
 		a.ignore("command " + c.Command)
 		ack(nil)
-		return
+		return nil
 	}
 	var taken atomic.Bool
 	late := make(chan struct{})
@@ -86,43 +86,37 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 	}
 	r := a.answer(ctx, m)
 	messages := render(r, privateLimit, "")
-	follow := func(ctx context.Context) error {
-		if len(messages) == 0 {
-			return nil
-		}
-		return a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
-	}
-	if !taken.CompareAndSwap(false, true) {
+	inTime, carried := taken.CompareAndSwap(false, true), false
+	switch {
+	case !inTime:
 		<-late
-		a.meter.Replied(ctx, m, r, follow(ctx))
-		return
-	}
-	timer.Stop()
-	if len(messages) == 0 {
+	case len(messages) == 0:
+		timer.Stop()
 		ack(nil)
-		a.meter.Replied(ctx, m, r, nil)
-		return
+	default:
+		timer.Stop()
+		if carried = ack(&messages[0]); carried {
+			messages = messages[1:]
+		}
 	}
-	carried := ack(&messages[0])
-	if carried {
-		messages = messages[1:]
+	if carried || len(messages) == 0 {
 		a.meter.Replied(ctx, m, r, nil)
 	}
-	if len(messages) > 0 {
-		a.meter.InHand(bot.Slack, 1)
-		a.work.Go(func() {
-			defer a.meter.InHand(bot.Slack, -1)
-			ctx, cancel := context.WithTimeout(bot.WithID(a.ctx, bot.ID(ctx)), limit)
-			defer cancel()
+	if len(messages) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) {
+		if inTime {
 			// What is left must not overtake the acknowledgement.
 			select {
 			case <-time.After(behind):
 			case <-ctx.Done():
 			}
-			if err := follow(ctx); !carried {
-				a.meter.Replied(ctx, m, r, err)
-			}
-		})
+		}
+		err := a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
+		if !carried {
+			a.meter.Replied(ctx, m, r, err)
+		}
 	}
 }
 
@@ -190,8 +184,9 @@ func (a *Adapter) me(told string) string {
 	return told
 }
 
-// event takes an event into hand. It reports false while podium is stopping.
-func (a *Adapter) event(e event) bool {
+// event takes an event into hand. An error, which is bot.Hands', means that
+// Slack has to send it again.
+func (a *Adapter) event(e event) error {
 	told := ""
 	for _, auth := range e.Authorizations {
 		if auth.IsBot {
@@ -203,27 +198,28 @@ func (a *Adapter) event(e event) bool {
 	switch {
 	case m.Type == "app_home_opened":
 		if m.Tab != "home" || m.User == "" {
-			return true
+			return nil
 		}
-		return a.take(e.ID, func(ctx context.Context) { a.home(ctx, e.Team, m.User) })
+		return a.hands.Go(e.ID, func(ctx context.Context) { a.home(ctx, e.Team, m.User) })
 	case m.Type == "message" && m.ChannelType == "im" && m.Subtype == "message_changed":
 		if m.Message == nil || !m.Message.human(me) {
-			return true
+			return nil
 		}
 		if m.Previous != nil && m.Previous.Text == m.Message.Text {
-			return true // Slack has changed it, not its author
+			return nil // Slack has changed it, not its author
 		}
-		return a.take(e.ID, func(ctx context.Context) { a.edited(ctx, e, me) })
+		// The first answer may be in hand.
+		return a.inTurn(e.ID, m.Channel+"/"+m.Message.TS, func(ctx context.Context) { a.edited(ctx, e, me) })
 	case m.Type == "app_mention" || m.Type == "message" && m.ChannelType == "im":
 		if !m.human(me) || m.Channel == "" || m.TS == "" {
-			return true
+			return nil
 		}
-		return a.take(e.ID, func(ctx context.Context) { a.asked(ctx, e, me) })
+		return a.inTurn(e.ID, m.Channel+"/"+m.TS, func(ctx context.Context) { a.asked(ctx, e, me) })
 	case m.Type == "message":
-		return true // somebody else's conversation, or an edit in it
+		return nil // somebody else's conversation, or an edit in it
 	}
 	a.ignore("event " + m.Type)
-	return true
+	return nil
 }
 
 // human reports whether a person wrote m, in a form that podium answers.
@@ -256,9 +252,7 @@ func (e event) question(m message, me string) bot.Message {
 
 // asked answers a mention or a direct message.
 func (a *Adapter) asked(ctx context.Context, e event, me string) {
-	key := e.Inner.Channel + "/" + e.Inner.TS
-	defer a.hold(ctx, key)()
-	if !a.first(ctx, "event/"+e.ID, "message/"+key) {
+	if !a.first(ctx, "event/"+e.ID, "message/"+e.Inner.Channel+"/"+e.Inner.TS) {
 		return
 	}
 	q := e.question(e.Inner.message, me)
@@ -285,9 +279,7 @@ func (a *Adapter) asked(ctx context.Context, e event, me string) {
 // place of the first answer.
 func (a *Adapter) edited(ctx context.Context, e event, me string) {
 	m := *e.Inner.Message
-	key := e.Inner.Channel + "/" + m.TS
-	defer a.hold(ctx, key)() // the first answer may be in hand
-	if !a.first(ctx, "event/"+e.ID, "edit/"+key+"/"+cmp.Or(m.Edited.TS, e.Inner.TS)) {
+	if !a.first(ctx, "event/"+e.ID, "edit/"+e.Inner.Channel+"/"+m.TS+"/"+cmp.Or(m.Edited.TS, e.Inner.TS)) {
 		return
 	}
 	question := bot.MessageRef{Platform: bot.Slack, Channel: e.Inner.Channel, ID: m.TS}
@@ -368,12 +360,12 @@ type press struct {
 	received time.Time
 }
 
-// press takes the press of a button into hand. It reports false while podium
-// is stopping.
-func (a *Adapter) press(p press) bool {
+// press takes the press of a button into hand. The error is bot.Hands'; Slack
+// then marks the button as one that did not work.
+func (a *Adapter) press(p press) error {
 	if p.Type != "block_actions" {
 		a.ignore("interaction " + p.Type)
-		return true
+		return nil
 	}
 	for _, pressed := range p.Actions {
 		action, ok := bot.ParseAction(pressed.Value)
@@ -382,14 +374,16 @@ func (a *Adapter) press(p press) bool {
 			continue
 		}
 		id := cmp.Or(pressed.TS, p.Trigger)
-		if !a.fresh("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
-			continue
-		}
-		if !a.take(id, func(ctx context.Context) { a.pressed(ctx, p, id, action) }) {
-			return false
+		err := a.hands.Go(id, func(ctx context.Context) {
+			if a.fresh("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
+				a.pressed(ctx, p, id, action)
+			}
+		})
+		if err != nil {
+			return err
 		}
 	}
-	return true
+	return nil
 }
 
 // pressed answers the press of a button where it stands.
@@ -420,6 +414,9 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 		Received:  p.received,
 	}
 	r := a.answer(ctx, m)
+	if len(r.Parts) == 0 {
+		return
+	}
 	share := action.Verb == bot.VerbShare
 	if !share && !atHome && (p.Container.Ephemeral || r.Private) {
 		err := a.reply(ctx, p.ResponseURL, channel, p.User.ID, thread, ref(r), render(r, privateLimit, ""))

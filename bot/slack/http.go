@@ -54,8 +54,8 @@ func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, rece
 }
 
 // accept tells Slack that podium has the event, or to come again.
-func (a *Adapter) accept(w http.ResponseWriter, received time.Time, ok bool) {
-	if !ok {
+func (a *Adapter) accept(w http.ResponseWriter, received time.Time, err error) {
+	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -71,13 +71,13 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received 
 	if form.Get("ssl_check") == "1" {
 		return // Slack looks at the certificate
 	}
-	ctx, end, ok := a.begin(form.Get("trigger_id"))
-	if !ok {
-		a.accept(w, received, false)
+	hand, err := a.hands.Take(form.Get("trigger_id"))
+	if err != nil {
+		a.accept(w, received, err)
 		return
 	}
-	defer end()
-	a.command(ctx, command{
+	defer hand.Done()
+	then := a.command(hand.Context, command{
 		Command:     form.Get("command"),
 		Text:        form.Get("text"),
 		Team:        form.Get("team_id"),
@@ -109,6 +109,9 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received 
 		a.meter.Acknowledged(bot.Slack, time.Since(received))
 		return true
 	})
+	if then != nil {
+		hand.Go(then)
+	}
 }
 
 func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, received time.Time, body []byte) {

@@ -42,7 +42,7 @@ func mounted(t testing.TB, h bot.Handler) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(a.cancel)
+	t.Cleanup(func() { a.hands.Finish(0) })
 	mux := http.NewServeMux()
 	a.Mount(mux)
 	return mux
@@ -224,7 +224,9 @@ func fuzzEndpoint(f *testing.F, path string) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a.cancel() // of the questions' context: Slack is not called
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	a.hands = bot.NewHands(done, bot.HandsOptions{Most: bot.InHand, Each: limit, Meter: bot.NoMeter, Log: a.log}) // with this context Slack is not called
 	mux := http.NewServeMux()
 	a.Mount(mux)
 	f.Fuzz(func(t *testing.T, body []byte) {

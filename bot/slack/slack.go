@@ -60,6 +60,7 @@ type Options struct {
 	SigningSecret string   // HTTP
 	APIURL        string   // of the Web API; empty: Slack's own
 	Admins        []string // user ids that may set reminders beside Slack's admins
+	InHand        int      // questions in hand at once; 0: bot.InHand
 	Handler       bot.Handler
 	Seen          seen
 	References    references
@@ -90,16 +91,10 @@ type Adapter struct {
 	down      atomic.Bool            // Socket Mode waits before it tries again
 	trouble   atomic.Pointer[error]  // the last that kept podium from Slack
 
-	// work counts the questions in hand; none is taken once stopping is set.
-	mu       sync.Mutex
-	stopping bool
-	work     sync.WaitGroup
-	ctx      context.Context // of the questions in hand
-	cancel   context.CancelFunc
-
-	recent recent   // events that this process has had
-	held   sync.Map // channel/ts of questions in hand -> chan struct{}
-	odd    sync.Map // kinds of events that were ignored and logged
+	hands  *bot.Hands // the questions in hand
+	recent recent     // events that this process has had
+	last   sync.Map   // channel/ts -> chan struct{}, closed when the newest question about that message is answered
+	odd    sync.Map   // kinds of events that were ignored and logged
 }
 
 var (
@@ -152,7 +147,7 @@ func New(o Options) (*Adapter, error) {
 		secret:   o.SigningSecret,
 		backoff:  patient,
 	}
-	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.hands = bot.NewHands(context.Background(), bot.HandsOptions{Platform: bot.Slack, Most: cmp.Or(o.InHand, bot.InHand), Each: limit, Meter: a.meter, Log: a.log})
 	return a, nil
 }
 
@@ -177,7 +172,6 @@ func (a *Adapter) State() (bot.State, error) {
 
 // Run serves until ctx is done; see bot.Adapter.
 func (a *Adapter) Run(ctx context.Context) error {
-	defer a.cancel()
 	defer a.web.CloseIdleConnections()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var running sync.WaitGroup
@@ -197,7 +191,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 	<-ctx.Done()
 	// Socket Mode stays open until its questions are answered: their replies
 	// are acknowledgements.
-	a.finish()
+	a.hands.Finish(drain)
 	running.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -233,53 +227,6 @@ func (a *Adapter) identify(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// begin takes a question into hand, unless podium is stopping. id is Slack's.
-// end must be called.
-func (a *Adapter) begin(id string) (ctx context.Context, end func(), ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopping {
-		return nil, nil, false
-	}
-	a.work.Add(1)
-	a.meter.InHand(bot.Slack, 1)
-	ctx, cancel := context.WithTimeout(bot.WithID(a.ctx, id), limit)
-	return ctx, func() {
-		cancel()
-		a.meter.InHand(bot.Slack, -1)
-		a.work.Done()
-	}, true
-}
-
-// take has f, which answers one question, run by a goroutine of its own,
-// unless podium is stopping. It reports whether it did.
-func (a *Adapter) take(id string, f func(ctx context.Context)) bool {
-	ctx, end, ok := a.begin(id)
-	if !ok {
-		return false
-	}
-	go func() {
-		defer end()
-		defer func() {
-			if p := recover(); p != nil {
-				a.log.ErrorContext(ctx, "a question was lost", "error", fmt.Sprintf("panic: %v", p))
-			}
-		}()
-		f(ctx)
-	}()
-	return true
-}
-
-// finish takes no more questions and waits for those in hand.
-func (a *Adapter) finish() {
-	a.mu.Lock()
-	a.stopping = true
-	a.mu.Unlock()
-	giveUp := time.AfterFunc(drain, a.cancel)
-	defer giveUp.Stop()
-	a.work.Wait()
 }
 
 // ignore logs a kind of event that podium has no use for, once.
@@ -324,23 +271,30 @@ func (a *Adapter) fresh(key string) bool {
 	return false
 }
 
-// hold makes one question at a time of those about the same message.
-func (a *Adapter) hold(ctx context.Context, key string) (release func()) {
+// inTurn has f answer a question about the message that key names, in a
+// goroutine of its own, once those about the same message that came before are
+// answered. The error is bot.Hands'.
+func (a *Adapter) inTurn(id, key string, f func(ctx context.Context)) error {
+	hand, err := a.hands.Take(id)
+	if err != nil {
+		return err
+	}
 	mine := make(chan struct{})
-	for {
-		other, held := a.held.LoadOrStore(key, mine)
-		if !held {
-			return func() {
-				a.held.Delete(key)
-				close(mine)
+	before, wait := a.last.Swap(key, mine)
+	hand.Go(func(ctx context.Context) {
+		defer func() {
+			a.last.CompareAndDelete(key, mine)
+			close(mine)
+		}()
+		if wait {
+			select {
+			case <-before.(chan struct{}):
+			case <-ctx.Done():
 			}
 		}
-		select {
-		case <-other.(chan struct{}):
-		case <-ctx.Done():
-			return func() {}
-		}
-	}
+		f(ctx)
+	})
+	return nil
 }
 
 // recent is the last keys that a process has had. The zero value is ready.

@@ -271,7 +271,7 @@ func (a *Adapter) keep(ctx context.Context, c *connection, closed <-chan struct{
 			// A failed ping shows as silence.
 			_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeLimit))
 		case <-ctx.Done():
-			a.finish()
+			a.hands.Finish(drain)
 			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 			c.ws.Close()
 			return
@@ -281,28 +281,29 @@ func (a *Adapter) keep(ctx context.Context, c *connection, closed <-chan struct{
 	}
 }
 
-// envelope acknowledges an envelope and takes into hand what it holds. While
-// podium is stopping it acknowledges nothing: Slack then asks another replica.
+// envelope acknowledges an envelope and takes into hand what it holds. What
+// podium does not take it does not acknowledge, so that Slack asks another
+// replica, or again later; but a slash command that is one too many, which
+// Slack does not send again, is told so.
 func (a *Adapter) envelope(c *connection, e envelope) {
-	var err error
-	ok := true
+	var err, untaken error
 	switch e.Type {
 	case "events_api":
 		payload := event{received: e.received}
 		if err = json.Unmarshal(e.Payload, &payload); err == nil {
-			ok = a.event(payload)
+			untaken = a.event(payload)
 		}
 	case "interactive":
 		payload := press{received: e.received}
-		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.fresh("envelope/"+e.ID) {
-			ok = a.press(payload)
+		if err = json.Unmarshal(e.Payload, &payload); err == nil {
+			untaken = a.press(payload)
 		}
 	case "slash_commands":
 		payload := command{received: e.received}
-		if err = json.Unmarshal(e.Payload, &payload); err == nil && a.fresh("envelope/"+e.ID) {
+		if err = json.Unmarshal(e.Payload, &payload); err == nil {
 			// The command waits for its answer; other envelopes do not wait for it.
-			ok = a.take(cmp.Or(payload.Trigger, e.ID), func(ctx context.Context) { a.answerEnvelope(ctx, c, e, payload) })
-			if ok {
+			untaken = a.hands.Go(cmp.Or(payload.Trigger, e.ID), func(ctx context.Context) { a.answerEnvelope(ctx, c, e, payload) })
+			if untaken == nil {
 				return
 			}
 		}
@@ -312,10 +313,14 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 	if err != nil {
 		a.log.Warn("Slack sent an envelope that podium can not read", "type", e.Type, "error", err)
 	}
-	if !ok || e.ID == "" {
+	var answer any
+	if untaken == bot.ErrBusy && e.Type == "slash_commands" && e.Answers {
+		answer = response{Type: ephemeral, Text: bot.Busy}
+	}
+	if untaken != nil && answer == nil || e.ID == "" {
 		return
 	}
-	if err := c.ack(e.ID, nil); err != nil {
+	if err := c.ack(e.ID, answer); err != nil {
 		a.log.Debug("an acknowledgement did not get through; Slack sends the event again", "error", err)
 		return
 	}
@@ -325,7 +330,11 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 // answerEnvelope answers a slash command with its acknowledgement, if the
 // answer is ready in time and fits.
 func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope, payload command) {
-	a.command(ctx, payload, func(now *outgoing) bool {
+	if !a.fresh("envelope/" + e.ID) {
+		c.ack(e.ID, nil)
+		return
+	}
+	then := a.command(ctx, payload, func(now *outgoing) bool {
 		var answer any
 		if now != nil && e.Answers {
 			body, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
@@ -341,4 +350,7 @@ func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope,
 		a.meter.Acknowledged(bot.Slack, time.Since(e.received))
 		return answer != nil
 	})
+	if then != nil {
+		then(ctx)
+	}
 }

@@ -133,7 +133,9 @@ func (a *Adapter) converse(ctx context.Context, lines lineReader, out io.Writer,
 		case strings.EqualFold(said, "exit"), strings.EqualFold(said, "quit"):
 			return nil
 		default:
-			reply = a.answer(ctx, said)
+			if reply = a.answer(ctx, said); len(reply.Parts) == 0 {
+				continue
+			}
 		}
 		text := look.show(reply) + "\n"
 		if look.person {
