@@ -31,6 +31,7 @@ type Settings struct {
 	Slack     Slack
 	Discord   Discord
 	Reminders Reminders
+	Limits    Limits
 }
 
 // Log says what is logged and how.
@@ -77,6 +78,11 @@ type Discord struct {
 
 // Configured reports whether the owner wants Discord at all.
 func (d Discord) Configured() bool { return d.Token.Set() || d.PublicKey != nil }
+
+// Limits is how many questions a minute are taken; 0: any number.
+type Limits struct {
+	PerUser, PerChannel int
+}
 
 // Reminders is the scheduler's part.
 type Reminders struct {

@@ -15,20 +15,21 @@ import (
 // TestOverload fills podium's hands with questions that it can not answer yet. Over HTTP Discord is told that it does not
 // work now; over the gateway, where nothing comes again, the person is.
 func TestOverload(t *testing.T) {
+	const inHand = 8
 	both(t, func(t *testing.T, overHTTP bool) {
 		asked, release := make(chan bool), make(chan struct{})
 		s := started(t, &bottest.Recorder{Reply: func(ctx context.Context, m bot.Message) (bot.Reply, error) {
 			asked <- true
 			<-release
 			return bottest.Echo(ctx, m)
-		}}, overHTTP)
+		}}, overHTTP, func(o *options) { o.InHand = inHand })
 		mention := func() {
 			t.Helper()
 			if err := s.Dispatch("MESSAGE_CREATE", s.Message("<@"+discordtest.Self+"> slow", nil)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for range bot.InHand {
+		for range inHand {
 			mention()
 			<-asked
 		}
@@ -58,7 +59,7 @@ func TestOverload(t *testing.T) {
 			}
 		}
 		close(release)
-		for range bot.InHand {
+		for range inHand {
 			if m := next(); m.Text == bot.Busy {
 				t.Fatal("a question in hand was answered with an apology")
 			}

@@ -77,9 +77,13 @@ func begin(t testing.TB, h bot.Handler, transport string, change func(*Options, 
 
 // start is begin for a test that wants an adapter that is connected and, at
 // its end, one that has stopped cleanly and sent nothing that Slack refuses.
-func start(t testing.TB, h bot.Handler, transport string) *world {
+func start(t testing.TB, h bot.Handler, transport string, change ...func(*Options, *slacktest.Server)) *world {
 	t.Helper()
-	w := begin(t, h, transport, nil)
+	w := begin(t, h, transport, func(o *Options, s *slacktest.Server) {
+		for _, f := range change {
+			f(o, s)
+		}
+	})
 	w.connected(t)
 	t.Cleanup(func() {
 		w.cancel()

@@ -14,14 +14,15 @@ import (
 // TestOverload fills podium's hands with questions that it can not answer yet. What comes then is refused, so that Slack
 // sends it again or says that it did not work, and answered once when there is room.
 func TestOverload(t *testing.T) {
+	const inHand = 8
 	transports(t, func(t *testing.T, transport string) {
 		release := make(chan struct{})
 		h := &bottest.Recorder{Reply: func(ctx context.Context, m bot.Message) (bot.Reply, error) {
 			<-release
 			return bottest.Echo(ctx, m)
 		}}
-		w := start(t, h, transport)
-		for range bot.InHand {
+		w := start(t, h, transport, func(o *Options, _ *slacktest.Server) { o.InHand = inHand })
+		for range inHand {
 			must(t, w.Link.Event(t.Context(), w.DM("slow")))
 		}
 		event := w.Mention("<@" + slacktest.Bot + "> one too many")
@@ -38,7 +39,7 @@ func TestOverload(t *testing.T) {
 		refused(func(ctx context.Context) error { return w.Link.Event(ctx, event) })
 		refused(func(ctx context.Context) error { return w.Link.Press(ctx, press) })
 		command := func(ctx context.Context) error { return w.Link.Command(ctx, slacktest.Command{Text: "hello"}) }
-		n := bot.InHand
+		n := inHand
 		if transport == "http" {
 			refused(command)
 		} else {
@@ -55,8 +56,8 @@ func TestOverload(t *testing.T) {
 		must(t, w.Link.Event(t.Context(), event))
 		must(t, command(t.Context()))
 		w.said(t, n+3)
-		if got := len(h.Messages()); got != bot.InHand+3 {
-			t.Errorf("the handler had %d messages, want %d", got, bot.InHand+3)
+		if got := len(h.Messages()); got != inHand+3 {
+			t.Errorf("the handler had %d messages, want %d", got, inHand+3)
 		}
 	})
 }

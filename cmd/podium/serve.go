@@ -53,6 +53,7 @@ func newHandler(s config.Settings, base *knowledge.Base, st *store.SQL, r *sched
 // newAdapters makes the adapters of the platforms that are configured. A new
 // platform is an entry here.
 func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter bot.Meter, log *slog.Logger) ([]bot.Adapter, error) {
+	limited := handlers.Limit(h, handlers.Limits(s.Limits))
 	var list []bot.Adapter
 	if s.Slack.Configured() {
 		a, err := slack.New(slack.Options{
@@ -61,7 +62,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter b
 			SigningSecret: s.Slack.SigningSecret.Reveal(),
 			APIURL:        s.Slack.APIURL,
 			Admins:        s.Reminders.Admins,
-			Handler:       h,
+			Handler:       limited,
 			Seen:          st,
 			References:    st,
 			Log:           log,
@@ -83,7 +84,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter b
 			ShardCount:    s.Discord.ShardCount,
 			Admins:        s.Reminders.Admins,
 			Reminders:     true,
-			Handler:       h,
+			Handler:       limited,
 			Seen:          st,
 			References:    st,
 			Completer:     h,
