@@ -63,9 +63,9 @@ func TestLimitPerUser(t *testing.T) {
 		if got := ask(bot.Message{Kind: bot.Mention, User: bot.User{ID: "U2"}}); got != answered {
 			t.Errorf("somebody else is answered %q, want %q", got, answered)
 		}
-		time.Sleep(15*time.Second - 1)
+		time.Sleep(15*time.Second - time.Millisecond)
 		flood(10, "")
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		flood(30, answered)
 		flood(1, told+"15 seconds.")
 		flood(10, "")
