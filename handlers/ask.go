@@ -19,17 +19,40 @@ const (
 	nearWords   = "I am not sure what is asked. These are the announcement's own words near it:"
 )
 
-// ask answers a question.
+// ask answers a question. "Who said that?" and its like ask for the words
+// behind the answer before it.
 func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
-	result := h.base.MatchAfter(m.Text, before(h.turn(ctx, m)))
+	t := h.turn(ctx, m)
+	again := (t.Ref != "" || before(t) != "") && knowledge.AsksSource(m.Text)
+	if again && t.Ref != "" {
+		if r, ok := h.cite(t.Ref); ok {
+			h.remember(ctx, m, t)
+			addButtons(&r, knowledge.Result{Outcome: knowledge.Answered}, m.Private)
+			return r, nil
+		}
+	}
+	result := h.base.MatchAfter(m.Text, before(t))
 	r := Reply(h.base, result)
 	if result.Outcome != knowledge.Smalltalk {
-		t := bot.Turn{Question: m.Text, Ref: lastRef(r)}
+		t = bot.Turn{Question: m.Text, Ref: lastRef(r)}
 		if result.FollowUp {
 			t.Context = result.Question
 		}
 		h.remember(ctx, m, t)
 	}
+	if !again { // else the question is logged already
+		h.logUnanswered(ctx, m, result)
+	}
+	addButtons(&r, result, m.Private)
+	r.Outcome = bot.Outcome(result.Outcome)
+	if result.Intent != nil && result.Outcome != knowledge.Smalltalk {
+		r.Intent = result.Intent.ID
+	}
+	return r, nil
+}
+
+// logUnanswered keeps what result leaves open for the knowledge file's owner.
+func (h *Handlers) logUnanswered(ctx context.Context, m bot.Message, result knowledge.Result) {
 	for _, p := range parts(result) {
 		switch p.Outcome {
 		case knowledge.Unanswered, knowledge.Clarify, knowledge.Passage:
@@ -40,12 +63,6 @@ func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
 			h.logQuestion(ctx, q)
 		}
 	}
-	addButtons(&r, result, m.Private)
-	r.Outcome = bot.Outcome(result.Outcome)
-	if result.Intent != nil && result.Outcome != knowledge.Smalltalk {
-		r.Intent = result.Intent.ID
-	}
-	return r, nil
 }
 
 // before is the question that a follow-up to t goes on from.

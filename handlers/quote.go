@@ -48,7 +48,11 @@ func quoteParts(base *knowledge.Base, quotes []knowledge.Quote) []bot.Part {
 	}
 	for _, speaker := range speakers {
 		name, role := base.Speaker(speaker)
-		p := bot.Part{Outcome: bot.Answered, Answer: upperFirst(bot.Quote{Speaker: name, Role: role}.Attribution()) + ":", Link: base.URL}
+		who := "The announcement's own words"
+		if speaker != "" {
+			who = upperFirst(bot.Quote{Speaker: name, Role: role}.Attribution())
+		}
+		p := bot.Part{Outcome: bot.Answered, Answer: who + ":", Link: base.URL}
 		var ids []string
 		var numbers []int
 		for _, q := range quotes {
@@ -66,6 +70,29 @@ func quoteParts(base *knowledge.Base, quotes []knowledge.Quote) []bot.Part {
 		out = append(out, p)
 	}
 	return out
+}
+
+// cite is the words that an answer rests on, under those who said them. ok is
+// false where ref is outdated.
+func (h *Handlers) cite(ref string) (r bot.Reply, ok bool) {
+	if ids, ok := strings.CutPrefix(ref, quoteMark); ok {
+		quotes, ok := h.quotesByID(ids)
+		return bot.Reply{Parts: quoteParts(h.base, quotes), Outcome: bot.Answered}, ok
+	}
+	a, ok := h.base.Answer(strings.TrimSuffix(ref, premiseMark))
+	if !ok || len(a.Evidence) == 0 {
+		return r, false
+	}
+	var quotes []knowledge.Quote
+	for _, e := range a.Evidence {
+		quotes = append(quotes, knowledge.Quote{Text: e.Text, Speaker: e.Speaker, Sentence: e.Sentence})
+	}
+	r = bot.Reply{Parts: quoteParts(h.base, quotes), Outcome: bot.Answered, Intent: h.base.IntentOf(a).ID}
+	for i := range r.Parts {
+		r.Parts[i].Ref = ""
+	}
+	r.Parts[len(r.Parts)-1].Ref = ref
+	return r, true
 }
 
 // upperFirst makes a name that starts with an article fit to start a line.

@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -42,62 +43,134 @@ func (t *questionText) followUp() (rest string, ok bool) {
 	return rest, rest != ""
 }
 
+// sourceWords ask for the words behind an answer: "who said that", "exact
+// words?", "are you sure".
+var sourceWords = makeSet(`said say says saying told quote quotes quoted quotation cite citation attribution speaker exact exactly verbatim
+	literally wording word words source sources sentence sentences reference evidence proof prove sure certain certainly really true`)
+
+// sourceFiller may stand beside them in a message that asks for nothing else.
+var sourceFiller = makeSet(`who whom whose what when where which how does did do is are was were it that this so he she they you i we can could would me us
+	the a an in on of for by to from please and ok but be show give get see have full original actual own his her their just one many`)
+
+// AsksSource reports whether a message asks for no more than the words, and
+// their speaker, behind the answer before it.
+func AsksSource(s string) bool {
+	if len(s) > 80 {
+		return false
+	}
+	var t questionText
+	t.read(s, new(text))
+	return t.asksSource()
+}
+
+func (t *questionText) asksSource() bool {
+	asks := false
+	for _, w := range t.words {
+		if !sourceWords[w] && !sourceFiller[w] {
+			return false
+		}
+		asks = asks || sourceWords[w]
+	}
+	return asks
+}
+
+// bareQuestions are what a message may ask of the question before it without
+// naming anything: "and by when?" True of those that another topic may answer:
+// a date or a number is about the same matter, a person or a place need not be.
+var bareQuestions = map[string]bool{
+	"when": true, "by when": true, "since when": true, "until when": true, "how many": true, "how long": true, "how soon": true,
+	"who": false, "by whom": false, "with whom": false, "where": false, "how": false,
+}
+
+var (
+	followUpLead = makeSet("and but so ok then")                              // in front of a follow-up
+	askedLead    = makeSet("by since until with many much long soon exactly") // beside a question word
+)
+
+// bare returns the question that t stands for, if it is a bare one: what the
+// one before it asked about, asked for something else.
+func (t *questionText) bare(before string, plain *text) (question string, anyTopic, ok bool) {
+	words := t.words
+	for len(words) > 1 && followUpLead[words[0]] {
+		words = words[1:]
+	}
+	asked := strings.Join(words, " ")
+	if anyTopic, ok = bareQuestions[asked]; !ok {
+		return "", false, false
+	}
+	var prev questionText
+	prev.read(before, plain)
+	words = prev.words
+	for len(words) > 0 && (questionWords[words[0]] || followUpLead[words[0]] || askedLead[words[0]]) {
+		words = words[1:]
+	}
+	return asked + " " + strings.Join(words, " "), anyTopic, len(words) > 0
+}
+
 // MatchAfter is Match for a question in a conversation: before is the question
 // that came before it, or empty. "And in Afghanistan?" is that question asked
-// of Afghanistan.
+// of Afghanistan, "really?" the same once more.
 func (b *Base) MatchAfter(question, before string) Result {
 	if before == "" {
 		return b.Match(question)
 	}
 	x := b.matcher.scratch.Get().(*scratch)
-	asked, rest, followUp := b.matcher.after(question, before, x)
+	f := b.matcher.after(question, before, x)
 	b.matcher.scratch.Put(x)
-	r := b.Match(asked)
-	if !followUp {
+	r := b.Match(f.question)
+	switch {
+	case !f.goesOn:
 		return r
-	}
-	// "And price?" behind a quote of Kirby's asks for any of Price's.
-	if len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0 {
-		r = b.Match("quote " + rest)
+	case f.sameTopic && r.Intent != b.Match(before).Intent:
+		return b.Match(question)
+	case f.rest != "" && len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0:
+		// "And price?" behind a quote of Kirby's asks for any of Price's.
+		r = b.Match("quote " + f.rest)
 	}
 	r.FollowUp = true
 	return r
 }
 
-// after returns what asked stands for behind the question before. followUp
-// tells that it goes on from that question, with rest.
-func (m *matcher) after(asked, before string, x *scratch) (question, rest string, followUp bool) {
+// A followUp is what a question stands for behind another.
+type followUp struct {
+	question  string
+	goesOn    bool   // from the question before
+	rest      string // what it names in the place of what that one named
+	sameTopic bool   // only an answer to that one's topic can be an answer to it
+}
+
+func (m *matcher) after(asked, before string, x *scratch) followUp {
 	var t questionText
 	t.read(asked, &x.part.text)
+	if t.asksSource() {
+		return followUp{question: before, goesOn: true}
+	}
 	if m.nameHim(&t, asked, before, x) {
 		asked = strings.Join(t.words, " ")
 		t.read(asked, &x.part.text)
 	}
-	if s, rest, ok := m.resolve(&t, before, x); ok {
-		return s, rest, true
+	if s, anyTopic, ok := t.bare(before, &x.part.text); ok {
+		return followUp{question: s, goesOn: true, sameTopic: !anyTopic}
 	}
-	return asked, "", false
+	if s, rest, ok := m.resolve(&t, before, x); ok {
+		return followUp{question: s, goesOn: true, rest: rest}
+	}
+	return followUp{question: asked}
 }
 
-// nameHim puts the person whom the question before named in the place of "he"
-// or "her" in t, which is asked, if that names nobody.
+// nameHim puts the person whom the question before named, or else whose words
+// answered it, in the place of "he" or "her" in t, which is asked, if that
+// names nobody.
 func (m *matcher) nameHim(t *questionText, asked, before string, x *scratch) bool {
 	him := func(w string) bool { return w == "he" || w == "she" || w == "him" || w == "her" }
 	if !slices.ContainsFunc(t.words, him) {
 		return false
 	}
-	person := func(c concept) bool { return c.entity != noEntity && m.base.Entities[c.entity].Kind == "person" }
 	m.lexicon.read(asked, &x.question)
-	if slices.ContainsFunc(x.question.concepts, person) {
+	if slices.ContainsFunc(x.question.concepts, m.isPerson) {
 		return false
 	}
-	m.lexicon.read(before, &x.part)
-	name := ""
-	for _, c := range x.part.concepts {
-		if person(c) {
-			name = m.base.Entities[c.entity].Name
-		}
-	}
+	name := m.personOf(before, x)
 	if name == "" {
 		return false
 	}
@@ -107,6 +180,35 @@ func (m *matcher) nameHim(t *questionText, asked, before string, x *scratch) boo
 		}
 	}
 	return true
+}
+
+func (m *matcher) isPerson(c concept) bool {
+	return c.entity != noEntity && m.base.Entities[c.entity].Kind == "person"
+}
+
+// personOf is the person whom question named last, or else the one speaker of
+// its answer; empty if there is none.
+func (m *matcher) personOf(question string, x *scratch) string {
+	m.lexicon.read(question, &x.part)
+	for _, c := range slices.Backward(x.part.concepts) {
+		if m.isPerson(c) {
+			return m.base.Entities[c.entity].Name
+		}
+	}
+	name := ""
+	for _, a := range m.match(question).Answers {
+		if a == nil {
+			continue
+		}
+		for _, e := range a.Evidence {
+			speaker, _ := m.base.Speaker(e.Speaker)
+			if name != "" && speaker != "" && speaker != name {
+				return ""
+			}
+			name = cmp.Or(name, speaker)
+		}
+	}
+	return name
 }
 
 // resolve returns the question that a follow-up, t, stands for: the one before

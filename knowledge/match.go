@@ -69,6 +69,7 @@ type matcher struct {
 	asked     [][asksKinds]int  // by class: how many examples ask for what
 	countries map[uint64]bool
 	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
+	vacuous   map[uint64]int             // the topics' examples without a telling word: their class by the hash of their words
 	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
 	source    []string                   // the words of the source
 	sentences []map[uint64]bool          // by sentence: its words
@@ -128,12 +129,15 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	q := &x.question
 	m.lexicon.read(s, q)
 	n, talk := m.opening(q)
+	if _, example := m.vacuous[hashWords(q.words)]; example {
+		n = 0
+	}
 	if n > 0 && len(q.words) > n {
 		q.drop(n)
 	}
 	r := m.decide(q, s, x)
 	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
-	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 {
+	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 && !AsksSource(s) {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9, next: r.next, nextScore: r.nextScore}
 	}
 	return r
@@ -141,6 +145,15 @@ func (m *matcher) whole(s string, x *scratch) Result {
 
 // maxOpening is how many words of smalltalk may stand before a question.
 const maxOpening = 4
+
+// hashWords is the hash of words in their order.
+func hashWords(words []word) uint64 {
+	h := uint64(hashSeed)
+	for i := range words {
+		h = mix(h, words[i].id)
+	}
+	return h
+}
 
 // opening is the number of words of smalltalk that q starts with.
 func (m *matcher) opening(q *question) (n int, talk Talk) {
@@ -176,7 +189,16 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		s := segment.text
 		asked := s
 		if before != "" {
-			asked = m.inherit(s, before, x)
+			var t questionText
+			t.read(s, &x.part.text)
+			if t.asksSource() {
+				continue // the answer before it says who said it, and in which words
+			}
+			if full, anyTopic, ok := t.bare(before, &x.part.text); ok && anyTopic {
+				asked = full
+			} else {
+				asked = m.inherit(s, before, x)
+			}
 		}
 		r := m.whole(asked, x)
 		r.base, r.Question = m.base, s
@@ -184,6 +206,8 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		case r.Outcome == Smalltalk:
 			continue
 		case r.Outcome != Unanswered:
+		case before != "" && len(x.question.words) == 1 && x.question.words[0].stem == "whi":
+			// "And why?" is a question of its own, about the part before it.
 		case r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence:
 		case !segment.joined && strings.HasSuffix(s, "?") && x.question.head != 0 && len(x.question.words) >= 3:
 			// A question of its own, whatever it is about.
@@ -337,6 +361,14 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	scores := x.scores
 	m.model.score(q, &x.vector, scores)
+	empty := saysNothing(q)
+	if class, ok := m.vacuous[hashWords(q.words)]; ok && empty {
+		r.Intent, r.Confidence = &m.base.Intents[m.classes[class].intent], 1
+		if m.choose(&r, q, class) {
+			r.Outcome = Answered
+		}
+		return r
+	}
 	topic, second, other := -1, -1, -1 // the best two topics, and the best of all else
 	for i, c := range m.classes {
 		switch {
@@ -354,6 +386,10 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
+		return r
+	}
+	if empty {
+		r.Veto = VetoCoverage
 		return r
 	}
 	margin := float32(math.Inf(-1))
@@ -402,6 +438,25 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		}
 	}
 	return r
+}
+
+// emptyWords are the stems of words that say nothing about a question's
+// subject, beside the function words: alone they mean what was said before.
+var emptyWords = makeSet("said say told tell quot cite exact verbatim word sourc sentenc sure certain realli true prove proof go give get show more els pleas doe full continu about")
+
+// saysNothing reports whether q has no word that could tell its subject.
+func saysNothing(q *question) bool {
+	for _, c := range q.concepts {
+		if c.entity != noEntity {
+			return false
+		}
+		for _, w := range q.words[c.first : c.last+1] {
+			if !w.function && !emptyWords[w.stem] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // enough is how often class must name an entity to know it: more than a stray

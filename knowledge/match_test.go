@@ -149,6 +149,13 @@ func TestMatchAfter(t *testing.T) {
 		{"who is kirby", "quote him on permanence", "quote permanence"},
 		{"who is kirby", "what is operation inherent resolve", "operation"},
 		{"", "and in afghanistan?", ""},
+		{"will all troops leave iraq", "and when?", "iraq_date"},
+		{"will troop levels be decided", "by whom?", "consultation"},
+		{"how many troops are in iraq", "by whom", "unanswered"},
+		{"how many troops are in iraq", "where?", "unanswered"},
+		{"what does this cost the taxpayer", "really?", "unanswered"},
+		{"when do we leave iraq", "who is he", "who_is.kirby"},
+		{"how many troops are in iraq", "go on", "unanswered"},
 	}
 	for _, tt := range tests {
 		r := base.MatchAfter(tt.question, tt.before)
@@ -161,6 +168,32 @@ func TestMatchAfter(t *testing.T) {
 		}
 		if tt.want != "" && got != tt.want {
 			t.Errorf("MatchAfter(%q, %q) = %s, want %s", tt.question, tt.before, got, tt.want)
+		}
+	}
+}
+
+// TestNothingSaid: a message without a telling word is no question on any topic,
+// but for the examples of that kind.
+func TestNothingSaid(t *testing.T) {
+	base := embeddedBase(t)
+	for question, want := range map[string]Outcome{
+		"by whom": Unanswered, "who": Unanswered, "go on": Unanswered, "is that for sure": Unanswered, "who said that": Unanswered,
+		"quote that": Unanswered, "exact words?": Unanswered, "what exactly did they say": Unanswered, "": Unanswered,
+		"what is this about": Answered, "what's going on": Answered, "who's who": Answered,
+	} {
+		if got := base.Match(question).Outcome; got != want {
+			t.Errorf("Match(%q) is %s, want %s", question, got, want)
+		}
+	}
+}
+
+func TestAsksSource(t *testing.T) {
+	for text, want := range map[string]bool{
+		"who said that": true, "Says who?": true, "exact words please": true, "are you sure": true, "what exactly did he say": true, "source?": true, "really??": true,
+		"who said that we leave": false, "what did price say": false, "who": false, "": false, "how many": false, "is that true of afghanistan": false,
+	} {
+		if got := AsksSource(text); got != want {
+			t.Errorf("AsksSource(%q) = %v, want %v", text, got, want)
 		}
 	}
 }

@@ -121,6 +121,7 @@ type tables struct {
 	Entities [][]learnedEntity
 	Asked    [][asksKinds]int
 	Openings []learnedOpening
+	Vacuous  []learnedVacuous
 }
 
 type learnedForm struct {
@@ -134,6 +135,12 @@ type learnedEntity struct {
 	Count  int
 }
 
+// learnedVacuous is a topic's example without a telling word.
+type learnedVacuous struct {
+	Hash  uint64 // of its words
+	Class int
+}
+
 type learnedOpening struct {
 	Hash uint64
 	Talk Talk
@@ -144,6 +151,7 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 	m.learnWords()
 	q := &question{}
 	m.learnPhrases(q)
+	out := &learned{}
 	var samples []sample
 	add := func(class int, s string) *question {
 		q := &question{}
@@ -152,10 +160,12 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 		if m.classes[class].kind == classTopic {
 			group = m.said
 		}
+		if group == m.said && saysNothing(q) {
+			out.Vacuous = append(out.Vacuous, learnedVacuous{hashWords(q.words), class})
+		}
 		samples = append(samples, sample{q, class, group})
 		return q
 	}
-	out := &learned{}
 	for i, in := range m.base.Intents {
 		// The title of what is not said would only draw from what is.
 		if in.Topic {
@@ -179,11 +189,7 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 	for _, u := range common.talk {
 		q := add(m.talkClass(u.talk), u.text)
 		if len(q.words) <= maxOpening && u.talk != Help && u.talk != AboutBot {
-			h := uint64(hashSeed)
-			for _, w := range q.words {
-				h = mix(h, w.id)
-			}
-			openings[h] = u.talk
+			openings[hashWords(q.words)] = u.talk
 		}
 	}
 	for _, h := range slices.Sorted(maps.Keys(openings)) {
@@ -318,6 +324,10 @@ func (m *matcher) use(l *learned) {
 	}
 	for _, o := range l.Openings {
 		m.openings[o.Hash] = o.Talk
+	}
+	m.vacuous = make(map[uint64]int, len(l.Vacuous))
+	for _, v := range l.Vacuous {
+		m.vacuous[v.Hash] = v.Class
 	}
 }
 
