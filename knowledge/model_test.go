@@ -50,9 +50,12 @@ func TestModelIsCurrent(t *testing.T) {
 // FuzzModel reads models that somebody may have left in the cache directory.
 func FuzzModel(f *testing.F) {
 	const key = "key"
+	model := &classifier{classes: 2, bias: []float32{1, 2}, idf: []float32{1}, rows: newIndex([]uint64{7}), scale: []float32{1, 2},
+		words: map[uint64]wholeWord{9: {row: 1, square: 1}}}
+	model.addRounded([]int8{1, 2})
+	model.addRounded([]int8{3, 4})
 	small := &learned{
-		Model: &classifier{classes: 2, bias: []float32{1, 2}, idf: []float32{1}, rows: map[uint64]int32{7: 0}, scale: []float32{1, 2},
-			words: map[uint64]wholeWord{9: {row: 1, square: 1}}, weights: []int8{1, 2, 3, 4}},
+		Model:  model,
 		tables: tables{IDs: []uint64{7}, Known: [][]int32{{0}}, Entities: [][]learnedEntity{{}}, Asked: make([][asksKinds]int, 1)},
 	}
 	good, err := small.encode(key)
