@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -95,10 +96,33 @@ type Source struct {
 	Flags   *pflag.FlagSet // of the command that runs; may be nil
 }
 
+// A Value is a setting in force.
+type Value struct {
+	Setting
+	Text   string // what may be shown of it: of a secret "redacted"; empty if it is not set
+	Origin string // "--http-addr", "PODIUM_HTTP_ADDR", "PODIUM_HTTP_ADDR_FILE", "podium.yaml:3" or "default"
+}
+
 // Load returns the settings in force, and warnings about variables that look
 // like podium's but are not. The error, if any, holds every finding, a line
 // each, and no secret.
 func Load(src Source) (Settings, []string, error) {
+	s, _, warnings, err := read(src)
+	return s, warnings, err
+}
+
+// Values returns the settings in force in the order of Table, each with where
+// it comes from, and the warnings of Load. With Load's error there are none.
+func Values(src Source) ([]Value, []string, error) {
+	_, values, warnings, err := read(src)
+	if err != nil {
+		return nil, warnings, err
+	}
+	return values, warnings, nil
+}
+
+func read(src Source) (Settings, []Value, []string, error) {
+	var values []Value
 	given, warnings, errs := fromEnviron(src.Environ)
 	path, required := DefaultFile, false
 	if e, ok := given["config"]; ok {
@@ -113,6 +137,7 @@ func Load(src Source) (Settings, []string, error) {
 	case err == nil:
 		merge(v, file)
 	case errors.Is(err, fs.ErrNotExist) && !required:
+		path = ""
 	default:
 		errs = append(errs, err)
 	}
@@ -134,6 +159,10 @@ func Load(src Source) (Settings, []string, error) {
 			}
 		}
 		text := v.GetString(row.Key)
+		if row.Key == "config" {
+			text = path
+		}
+		values = append(values, Value{row, shown(row, text), origin})
 		if row.set == nil || text == "" {
 			continue
 		}
@@ -153,7 +182,15 @@ func Load(src Source) (Settings, []string, error) {
 	if len(errs) == 0 {
 		errs = append(errs, s.check()...)
 	}
-	return s, warnings, errors.Join(errs...)
+	return s, values, warnings, errors.Join(errs...)
+}
+
+// shown is what may be shown of a setting's text.
+func shown(row Setting, text string) string {
+	if row.Secret {
+		return NewSecret(text).String()
+	}
+	return text
 }
 
 // check looks at settings that only make sense together.
@@ -237,6 +274,10 @@ func add(to map[string]entry, row *Setting, isFile bool, e entry) error {
 	}
 	if isFile {
 		data, err := os.ReadFile(e.text)
+		if failed, ok := errors.AsType[*fs.PathError](err); ok && row.Secret && !filepath.IsAbs(e.text) {
+			// What is not there may be the secret itself, given in the wrong place.
+			return fmt.Errorf("%s: can not read the file that it names: %w", e.origin, failed.Err)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.origin, err)
 		}

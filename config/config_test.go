@@ -171,6 +171,8 @@ func TestRefused(t *testing.T) {
 		{"file names a file", "config: x\n", nil, []string{"can not name another"}},
 		{"file is not there", "", []string{"PODIUM_CONFIG=/none/p.yaml"}, []string{"settings file: open /none/p.yaml: no such file"}},
 		{"value's file is not there", "", []string{"PODIUM_SLACK_BOT_TOKEN_FILE=/none"}, []string{"PODIUM_SLACK_BOT_TOKEN_FILE: open /none: no such file"}},
+		{"secret in place of its file", "", []string{"PODIUM_SLACK_BOT_TOKEN_FILE=" + hidden}, []string{"PODIUM_SLACK_BOT_TOKEN_FILE: can not read the file that it names: no such file"}},
+		{"secret in place of its file, in a file", "slack: {bot_token_file: " + hidden + "}", nil, []string{"p.yaml:1: can not read the file that it names: no such file"}},
 		{"value's file is empty", "", []string{"PODIUM_SLACK_BOT_TOKEN_FILE=" + os.DevNull}, []string{"PODIUM_SLACK_BOT_TOKEN_FILE: the file is empty"}},
 		{"two lines", "", []string{"PODIUM_SLACK_BOT_TOKEN=" + hidden + "\n" + hidden}, []string{"PODIUM_SLACK_BOT_TOKEN: has more than one line"}},
 		{"address", "", []string{"PODIUM_HTTP_ADDR=8080"}, []string{`PODIUM_HTTP_ADDR: "8080" is not host:port`}},
@@ -218,6 +220,53 @@ func TestWarnings(t *testing.T) {
 	}})
 	if err != nil || len(warnings) != 3 || !strings.HasPrefix(warnings[1], "PODIUM_SERVICE_HOST is not a setting") {
 		t.Errorf("Load = warnings %q, %v, want three for what an orchestrator injects", warnings, err)
+	}
+}
+
+// TestValues tells where each setting in force comes from, and no secret.
+func TestValues(t *testing.T) {
+	const hidden = "hunter2"
+	file := write(t, "p.yaml", "slack:\n  bot_token: xoxb-"+hidden+"\n  app_token_file: "+write(t, "app", "xapp-"+hidden)+"\nlog_level: warn\n")
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	AddFlags(flags, "http_addr", "config")
+	if err := flags.Parse([]string{"--http-addr=127.0.0.1:9", "--config", file}); err != nil {
+		t.Fatal(err)
+	}
+	values, _, err := Values(Source{Flags: flags, Environ: []string{
+		"PODIUM_DATABASE_URL=postgres://podium:" + hidden + "@db:5432/podium?password=" + hidden,
+		"PODIUM_DISCORD_TOKEN_FILE=" + write(t, "discord", hidden), "PODIUM_HTTP_ADDR=127.0.0.1:8",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(values) != len(Table()) {
+		t.Fatalf("%d values of %d settings", len(values), len(Table()))
+	}
+	want := map[string][2]string{
+		"config":           {file, "--config"},
+		"http_addr":        {"127.0.0.1:9", "--http-addr"},
+		"slack_bot_token":  {"redacted", file + ":2"},
+		"slack_app_token":  {"redacted", file + ":3"},
+		"log_level":        {"warn", file + ":4"},
+		"database_url":     {"postgres://db:5432/podium", "PODIUM_DATABASE_URL"},
+		"discord_token":    {"redacted", "PODIUM_DISCORD_TOKEN_FILE"},
+		"timezone":         {"UTC", "default"},
+		"discord_guild_id": {"", "default"},
+	}
+	for i, v := range values {
+		if v.Key != Table()[i].Key || strings.Contains(fmt.Sprint(v), hidden) {
+			t.Errorf("value %d is %s: %s", i, v.Key, v.Text)
+		}
+		if w, ok := want[v.Key]; ok && (v.Text != w[0] || v.Origin != w[1]) {
+			t.Errorf("%s is %q from %s, want %q from %s", v.Key, v.Text, v.Origin, w[0], w[1])
+		}
+	}
+	if values, _, err := Values(Source{Environ: []string{"PODIUM_TIMEZONE=Berlin"}}); err == nil || values != nil {
+		t.Errorf("Values of wrong settings = %v, %v", values, err)
+	}
+	t.Chdir(t.TempDir())
+	if values, _, err := Values(Source{}); err != nil || values[0].Text != "" || values[0].Origin != "default" {
+		t.Errorf("without a settings file its path is %v, %v", values, err)
 	}
 }
 

@@ -87,13 +87,17 @@ type program struct {
 // file have them.
 func (p *program) settings(cmd *cobra.Command) (config.Settings, error) {
 	s, warnings, err := config.Load(config.Source{Environ: p.environ, Flags: cmd.Flags()})
-	for _, w := range warnings {
-		fmt.Fprintln(p.stderr, "podium: warning:", bot.Printable(w))
-	}
+	p.warn(warnings)
 	if err != nil {
 		return s, &usageError{err}
 	}
 	return s, nil
+}
+
+func (p *program) warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintln(p.stderr, "podium: warning:", bot.Printable(w))
+	}
 }
 
 // newRoot lists the commands.
@@ -109,6 +113,7 @@ func newRoot(p *program) *cobra.Command {
 		newAsk(p),
 		newBench(p),
 		newCheck(p),
+		newConfig(p),
 		newEval(p),
 		newKnowledge(p),
 		newManifest(p),

@@ -34,6 +34,10 @@ const (
 	maxBody = 1 << 20 // of a request, in bytes
 )
 
+// serveFlags are the settings that serve takes as flags, and so do those who
+// look at its settings.
+var serveFlags = []string{"database_url", "http_addr", "log_level", "log_format"}
+
 func newServe(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -41,7 +45,7 @@ func newServe(p *program) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return p.serve(cmd) },
 	}
-	config.AddFlags(cmd.Flags(), "database_url", "http_addr", "log_level", "log_format")
+	config.AddFlags(cmd.Flags(), serveFlags...)
 	return cmd
 }
 
