@@ -65,10 +65,9 @@ func Lint(path string, now time.Time) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Base: b}
+	r := &Report{Base: b, Warnings: b.Warnings(filepath.Base(cmp.Or(path, "announcement.yaml")), now)}
 	r.validate()
 	r.cover()
-	r.warn(filepath.Base(cmp.Or(path, "announcement.yaml")), now)
 	return r, nil
 }
 
@@ -162,17 +161,17 @@ const (
 	fewExamplesEach = 10 // of an intent that the announcement does not speak of
 )
 
-// warn finds what is not wrong but deserves a look.
-func (r *Report) warn(name string, now time.Time) {
+// Warnings are what is not wrong but deserves a look; name stands in them for
+// the file.
+func (b *Base) Warnings(name string, now time.Time) []Finding {
+	list := []Finding(b.doubts.sorted())
 	add := func(line int, format string, args ...any) {
 		f := Finding{File: name, Line: line, Message: fmt.Sprintf(format, args...)}
 		if line > 0 {
 			f.Column = 1
 		}
-		r.Warnings = append(r.Warnings, f)
+		list = append(list, f)
 	}
-	b := r.Base
-	r.Warnings = append(r.Warnings, b.doubts.sorted()...)
 	switch {
 	case b.Date.After(now):
 		add(0, "the announcement's date, %s, lies in the future", b.Date.Format(time.DateOnly))
@@ -195,6 +194,7 @@ func (r *Report) warn(name string, now time.Time) {
 			}
 		}
 	}
+	return list
 }
 
 // datesIn returns the days that text names as "May 1", "1 May" or with a year.

@@ -10,6 +10,33 @@ import (
 //go:embed slack-app-manifest.yaml
 var manifest string
 
+// A Grant is a scope or an event that podium asks of Slack.
+type Grant struct {
+	Name   string
+	Reason string
+}
+
+// Scopes are the bot token's, the least that podium works with.
+func Scopes() []Grant { return granted("    bot:\n") }
+
+// Events are those that podium subscribes to.
+func Events() []Grant { return granted("    bot_events:\n") }
+
+// granted reads the manifest's list below a heading.
+func granted(heading string) []Grant {
+	var list []Grant
+	_, rest, _ := strings.Cut(manifest, "\n"+heading)
+	for line := range strings.Lines(rest) {
+		name, reason, ok := strings.Cut(strings.TrimSpace(line), " # ")
+		name, item := strings.CutPrefix(name, "- ")
+		if !ok || !item {
+			break
+		}
+		list = append(list, Grant{name, reason})
+	}
+	return list
+}
+
 // Manifest is the app as Slack has to know it, in YAML: for Socket Mode, or,
 // if base is not empty, for HTTP with the request URLs below base, an https
 // address.

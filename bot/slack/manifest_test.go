@@ -72,6 +72,12 @@ func TestManifestAsksForWhatIsUsed(t *testing.T) {
 	if !slices.Equal(s.OAuth.Scopes.Bot, want) {
 		t.Errorf("scopes are %q, want %q", s.OAuth.Scopes.Bot, want)
 	}
+	if got := names(Scopes()); !slices.Equal(got, want) || !slices.Equal(slacktest.Scopes, want) {
+		t.Errorf("Scopes() = %q, the fake's are %q, want %q", got, slacktest.Scopes, want)
+	}
+	if got := names(Events()); !slices.Equal(got, s.Settings.Events.Bot) {
+		t.Errorf("Events() = %q, want %q", got, s.Settings.Events.Bot)
+	}
 	if want := []string{"app_home_opened", "app_mention", "message.im"}; !slices.Equal(s.Settings.Events.Bot, want) {
 		t.Errorf("events are %q, want %q", s.Settings.Events.Bot, want)
 	}
@@ -81,14 +87,22 @@ func TestManifestAsksForWhatIsUsed(t *testing.T) {
 		}
 	}
 	// Each scope and event has its reason behind it.
-	for _, name := range slices.Concat(s.OAuth.Scopes.Bot, s.Settings.Events.Bot) {
-		if !regexp.MustCompile(`(?m)^ +- ` + regexp.QuoteMeta(name) + ` # \S.{5,}`).MatchString(text) {
-			t.Errorf("%s stands without a reason", name)
+	for _, g := range slices.Concat(Scopes(), Events()) {
+		if len(g.Reason) < 6 || !strings.Contains(text, "- "+g.Name+" # "+g.Reason+"\n") {
+			t.Errorf("%s stands without a reason", g.Name)
 		}
 	}
 	if !s.Settings.SocketMode || !s.Settings.Interactivity.Enabled || len(s.Features.SlashCommands) != 1 || s.Features.SlashCommands[0].Command != "/podium" {
 		t.Errorf("the manifest says %+v", s)
 	}
+}
+
+func names(list []Grant) []string {
+	var out []string
+	for _, g := range list {
+		out = append(out, g.Name)
+	}
+	return out
 }
 
 func TestManifestOverHTTP(t *testing.T) {

@@ -81,6 +81,7 @@ type Adapter struct {
 	api      *slack.Client
 	web      *http.Client // for response URLs
 	apiURL   *url.URL
+	botToken string
 	appToken string
 	secret   string
 	backoff  backoff // of Socket Mode
@@ -143,6 +144,7 @@ func New(o Options) (*Adapter, error) {
 			slack.OptionHTTPClient(client)),
 		web:      client,
 		apiURL:   u,
+		botToken: o.BotToken,
 		appToken: o.AppToken,
 		secret:   o.SigningSecret,
 		backoff:  patient,

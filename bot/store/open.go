@@ -105,13 +105,15 @@ func (s *SQL) open(ctx context.Context, address string) error {
 	case "postgres", "postgresql":
 		err = s.openPostgres(ctx, address)
 	default:
-		return &bot.ConfigError{Setting: Setting, Problem: "is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/NAME"}
+		return errAddress
 	}
 	if err != nil {
 		return s.explain(err)
 	}
 	return nil
 }
+
+var errAddress = &bot.ConfigError{Setting: Setting, Problem: "is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/NAME"}
 
 // SQLite returns the writing connection to SQLite, of which there is only one,
 // or nil on PostgreSQL.
@@ -159,11 +161,19 @@ func (s *SQL) release() {
 	}
 }
 
-func (s *SQL) openSQLite(ctx context.Context, path string) error {
+// setPath takes the path out of an address.
+func (s *SQL) setPath(path string) error {
 	if path == "" || path == ":memory:" || strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
 		return &bot.ConfigError{Setting: Setting, Problem: "names no file: write sqlite:podium.db or sqlite:/var/lib/podium/podium.db"}
 	}
 	s.path = path
+	return nil
+}
+
+func (s *SQL) openSQLite(ctx context.Context, path string) error {
+	if err := s.setPath(path); err != nil {
+		return err
+	}
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist) && !s.options.Create:
 		return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("there is no database at %s; podium serve makes one", path)}
@@ -234,14 +244,22 @@ func (s *SQL) check(ctx context.Context) error {
 	return err
 }
 
-func (s *SQL) openPostgres(ctx context.Context, address string) error {
+func postgresConfig(address string) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		// The error may quote the address, and with it the password.
-		return &bot.ConfigError{Setting: Setting, Problem: "can not be read as postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ / : # in the password are written %40 %2F %3A %23"}
+		return nil, &bot.ConfigError{Setting: Setting, Problem: "can not be read as postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ / : # in the password are written %40 %2F %3A %23"}
 	}
 	if c.ConnConfig.ConnectTimeout == 0 {
 		c.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	return c, nil
+}
+
+func (s *SQL) openPostgres(ctx context.Context, address string) error {
+	c, err := postgresConfig(address)
+	if err != nil {
+		return err
 	}
 	if !strings.Contains(address, "pool_max_conns") {
 		c.MaxConns = 10 // the library's default is 4 on a small machine, and reminders listen on one

@@ -59,7 +59,7 @@ func TestChatUsage(t *testing.T) {
 	}{
 		{"argument", []string{"chat", "hello"}, 2, "hello"},
 		{"no such file", []string{"chat", "--knowledge", filepath.Join(t.TempDir(), "none.yaml")}, 2, "none.yaml"},
-		{"broken gate", []string{"chat", "--knowledge", broken}, 1, "broken.yaml:7:"},
+		{"broken gate", []string{"chat", "--knowledge", broken}, 2, "broken.yaml:7:"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out, log strings.Builder

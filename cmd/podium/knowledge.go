@@ -33,13 +33,16 @@ func loadUnnamed(path string) (*knowledge.Base, error) {
 	return knowledge.Load(path)
 }
 
-// namedKnowledge names the setting in an error that says that the file cannot
-// be read.
+// namedKnowledge makes err a fault of the configuration. It names the setting
+// where the file cannot be read; what the gate finds names the file and a line.
 func namedKnowledge(err error) error {
-	if _, ok := errors.AsType[knowledge.Findings](err); err != nil && !ok {
-		return &bot.ConfigError{Setting: "PODIUM_KNOWLEDGE", Problem: err.Error()}
+	if err == nil {
+		return nil
 	}
-	return err
+	if _, ok := errors.AsType[knowledge.Findings](err); ok {
+		return &usageError{err}
+	}
+	return &bot.ConfigError{Setting: "PODIUM_KNOWLEDGE", Problem: err.Error()}
 }
 
 func newKnowledge(p *program) *cobra.Command {

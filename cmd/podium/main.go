@@ -114,6 +114,7 @@ func newRoot(p *program) *cobra.Command {
 		newBench(p),
 		newCheck(p),
 		newConfig(p),
+		newDoctor(p),
 		newEval(p),
 		newKnowledge(p),
 		newManifest(p),

@@ -113,6 +113,9 @@ func (p *program) serve(cmd *cobra.Command) error {
 		return usagef("no platform is configured: set PODIUM_SLACK_BOT_TOKEN and PODIUM_SLACK_APP_TOKEN (or PODIUM_SLACK_SIGNING_SECRET), " +
 			"or PODIUM_DISCORD_TOKEN (or PODIUM_DISCORD_PUBLIC_KEY); to try podium without any: podium chat")
 	}
+	if err := checkProxy(); err != nil {
+		return err
+	}
 	base, err := loadKnowledge(s.Knowledge)
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ type Server struct {
 	URL         string
 	PublicKey   ed25519.PublicKey
 	Heartbeat   time.Duration // what hello asks for
+	Skew        time.Duration // how far this Discord's clock is ahead
 	ResumeURL   string        // of READY
 	OnSent      func(Sent)    // called for each message
 	OnHello     func(Hello) (closeCode int)
@@ -120,6 +121,7 @@ func New() *Server {
 	s.PublicKey, s.private, _ = ed25519.GenerateKey(nil)
 	const all = "274877991936" // what the invitation asks for
 	s.Set("/users/@me", map[string]any{"id": Self, "username": "podium", "bot": true})
+	s.Set("/applications/@me", map[string]any{"id": Application, "name": "podium", "flags": 0, "verify_key": hex.EncodeToString(s.PublicKey)})
 	s.Set("/channels/"+Channel, map[string]any{"id": Channel, "type": 0, "guild_id": Guild})
 	s.Set("/channels/"+Thread, map[string]any{"id": Thread, "type": 11, "guild_id": Guild, "parent_id": Channel})
 	s.Set("/channels/"+Direct, map[string]any{"id": Direct, "type": 1})
@@ -523,6 +525,7 @@ type apiError struct {
 }
 
 func (s *Server) rest(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", time.Now().Add(s.Skew).UTC().Format(http.TimeFormat))
 	body, _ := io.ReadAll(r.Body)
 	req := Request{r.Method, strings.TrimPrefix(r.URL.Path, "/api/v9"), body}
 	// Noted once it has taken effect, before the answer.

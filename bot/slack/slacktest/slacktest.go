@@ -118,6 +118,10 @@ type Server struct {
 
 	// OnMessage, if set, is called with every message of podium's.
 	OnMessage func(Message)
+	// Scopes are what Slack says that the bot token has; Skew is how far its
+	// clock is ahead.
+	Scopes []string
+	Skew   time.Duration
 	// Check, if set, returns what is wrong with a message's blocks or view.
 	Check func(blocks json.RawMessage) error
 
@@ -163,6 +167,7 @@ func NewServer() *Server {
 		waiting:   map[string]chan json.RawMessage{},
 		changed:   make(chan struct{}),
 		closed:    make(chan struct{}),
+		Scopes:    slices.Clone(Scopes),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/{method}", s.serveAPI)
@@ -189,6 +194,10 @@ func (s *Server) Close() {
 // makes.
 var Methods = []string{"auth.test", "apps.connections.open", "chat.postMessage", "chat.postEphemeral", "chat.update",
 	"conversations.history", "conversations.info", "users.info", "views.publish"}
+
+// Scopes is the scopes of podium's manifest.
+var Scopes = []string{"app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "groups:history", "groups:read",
+	"im:history", "users:read"}
 
 // Fail makes the next calls of a method fail, one fault each. The methods are
 // those of the Web API and "response_url".
@@ -334,6 +343,7 @@ func refuse(w http.ResponseWriter, code string) {
 
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	method := r.PathValue("method")
+	w.Header().Set("Date", time.Now().Add(s.Skew).UTC().Format(http.TimeFormat))
 	form, err := arguments(r)
 	if err != nil {
 		refuse(w, "invalid_form_data")
@@ -355,6 +365,9 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if token != want {
 		refuse(w, "invalid_auth")
 		return
+	}
+	if method != "apps.connections.open" {
+		w.Header().Set("X-OAuth-Scopes", strings.Join(s.Scopes, ","))
 	}
 	if !slices.Contains(Methods, method) {
 		s.problem(fmt.Errorf("podium called %s", method))
