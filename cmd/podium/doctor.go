@@ -100,7 +100,7 @@ func (p *program) doctor(cmd *cobra.Command, d *doctor, offline bool) error {
 	if err := checkProxy(); err != nil {
 		return err
 	}
-	adapters, err := p.newAdapters(s, nil, nil, slog.New(slog.DiscardHandler))
+	adapters, err := p.newAdapters(s, nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
