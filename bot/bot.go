@@ -121,7 +121,8 @@ type Adapter interface {
 	// names the setting that is wrong.
 	Run(ctx context.Context) error
 	// State is the connection's state, for /readyz and the metrics, and why it
-	// is not Connected, as far as podium knows. The reason holds no secret.
+	// is not Connected, as far as podium knows, or what an operator should mend
+	// although it is. The reason holds no secret.
 	State() (State, error)
 }
 

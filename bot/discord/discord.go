@@ -70,6 +70,7 @@ type Options struct {
 	Seen       seen
 	References references
 	Completer  completer // nil: autocomplete offers nothing
+	Shards     shards    // nil: another process with the same shard goes unnoticed
 	Log        *slog.Logger
 	Meter      bot.Meter // nil: bot.NoMeter
 }
@@ -83,6 +84,7 @@ type Adapter struct {
 	session *discordgo.Session
 	gateway *gateway // nil without a token
 	state   atomic.Pointer[standing]
+	shared  atomic.Pointer[error] // that another process has the same shard; may be nil
 
 	self        atomic.Pointer[string] // podium's user id
 	application atomic.Pointer[string] // the application's id
@@ -170,6 +172,9 @@ func (a *Adapter) Platform() string { return bot.Discord }
 // Run runs.
 func (a *Adapter) State() (bot.State, error) {
 	s := a.state.Load()
+	if shared := a.shared.Load(); s.why == nil && shared != nil {
+		return s.state, *shared
+	}
 	return s.state, s.why
 }
 
@@ -212,6 +217,9 @@ func (a *Adapter) Run(ctx context.Context) error {
 		part(a.gateway.run)
 		if a.o.ShardID == 0 {
 			part(a.register)
+		}
+		if a.o.Shards != nil {
+			part(a.guardShard)
 		}
 	} else {
 		a.setState(bot.Connected, nil)

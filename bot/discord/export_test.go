@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -34,6 +35,12 @@ func (a *Adapter) Offline(self string, rt http.RoundTripper) {
 
 // Event is what the gateway dispatches to.
 func (a *Adapter) Event(name string, data []byte) { a.event(name, data) }
+
+// GuardShard is the part of Run that looks for others with the same shard.
+func (a *Adapter) GuardShard(ctx context.Context) { _ = a.guardShard(ctx) }
+
+// ShardKey names the adapter's shard in the store.
+func (a *Adapter) ShardKey() string { return a.shardKey() }
 
 // Idle waits until no question is in hand.
 func (a *Adapter) Idle() { a.hands.Wait() }

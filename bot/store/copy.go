@@ -18,7 +18,7 @@ import (
 
 // tables are all of ours, each after those that its rows point to. A migration
 // that adds a table adds it here, so that backups hold it.
-var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages", "reminders", "deliveries"}
+var tables = []string{"meta", "seen", "turns", "questions", "votes", "messages", "reminders", "deliveries", "shards"}
 
 // histories are the tables in which a restore leaves what is there and joins
 // what the backup holds: forgetting would have podium do a thing twice.

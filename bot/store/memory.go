@@ -22,6 +22,7 @@ type Memory struct {
 	questions []bot.Question
 	votes     map[[3]string]bot.Vote // by platform, message and voter's hash
 	byMessage map[bot.MessageRef]bot.Reference
+	shards    map[[2]string]time.Time // by shard and holder
 }
 
 // NewMemory returns an empty store.
@@ -34,6 +35,7 @@ func NewMemory() *Memory {
 		turns:     make(map[string]bot.Turn),
 		votes:     make(map[[3]string]bot.Vote),
 		byMessage: make(map[bot.MessageRef]bot.Reference),
+		shards:    make(map[[2]string]time.Time),
 	}
 }
 

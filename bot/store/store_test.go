@@ -26,6 +26,8 @@ type keeper interface {
 	SaveReference(ctx context.Context, r bot.Reference) error
 	ReplyTo(ctx context.Context, question bot.MessageRef) (bot.Reference, bool, error)
 	ReferenceOf(ctx context.Context, message bot.MessageRef) (bot.Reference, bool, error)
+	HoldShard(ctx context.Context, shard, holder string) (map[string]time.Time, error)
+	ReleaseShard(ctx context.Context, shard, holder string) error
 }
 
 // databases are the addresses of an empty database of each kind.
@@ -134,6 +136,33 @@ func conform(t *testing.T, w keeper, r func() keeper) {
 	ok(err)
 	if first {
 		t.Error("a second reader takes a seen event for a new one")
+	}
+
+	hold := func(s keeper, shard, holder string) map[string]time.Time {
+		t.Helper()
+		others, err := s.HoldShard(ctx, shard, holder)
+		ok(err)
+		return others
+	}
+	if others := hold(w, "x 0/2", "a"); len(others) != 0 {
+		t.Errorf("the first holder of a shard is told of %v", others)
+	}
+	once := hold(r(), "x 0/2", "b")["a"]
+	if d := time.Since(once); d < 0 || d > time.Minute {
+		t.Errorf("the second holder of a shard hears that the first has said so at %v", once)
+	}
+	if len(hold(w, "x 1/2", "c")) != 0 || len(hold(w, "y 0/2", "c")) != 0 {
+		t.Error("another shard has holders")
+	}
+	if others := hold(w, "x 0/2", "a"); len(others) != 1 || others["b"].IsZero() {
+		t.Errorf("the first holder is told of %v, want b", others)
+	}
+	if again := hold(r(), "x 0/2", "b")["a"]; again.Before(once) {
+		t.Errorf("a holder that has said so again at %v shows as of %v", once, again)
+	}
+	ok(w.ReleaseShard(ctx, "x 0/2", "a"))
+	if others := hold(r(), "x 0/2", "b"); len(others) != 0 {
+		t.Errorf("after the release: %v", others)
 	}
 
 	turn := bot.Turn{Question: "how many?", Context: "a+b", Ref: "troop_count.iraq", At: now}

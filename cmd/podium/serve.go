@@ -92,6 +92,7 @@ func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter b
 			Seen:          st,
 			References:    st,
 			Completer:     h,
+			Shards:        st,
 			Log:           log,
 			Meter:         meter,
 		})
@@ -333,7 +334,7 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 type readiness struct {
 	Database  string               `json:"database"` // "up" or "down"
 	Platforms map[string]bot.State `json:"platforms"`
-	Reasons   map[string]string    `json:"reasons,omitempty"` // of what is not up or connected
+	Reasons   map[string]string    `json:"reasons,omitempty"` // of what is not up, not connected or to be mended
 }
 
 // readyz is 200 while podium can answer: a platform that is down does not
