@@ -71,9 +71,16 @@ type Part struct {
 	Link     string   // the announcement's address, if it has one
 	Numbered bool     // Choices are readings, shown as a numbered list
 
-	// Times are moments that the answer names in its own zone. Discord shows
-	// them once more in the reader's; Text does not hold them.
-	Times []time.Time
+	// Times are moments that the part's text names in a zone of its own, in the
+	// order of reading. Discord shows each once more behind its words, in the
+	// reader's zone; Text does not hold that.
+	Times []Moment
+}
+
+// A Moment is a point in time and the words that name it in a text.
+type Moment struct {
+	Words string
+	At    time.Time
 }
 
 // A Quote is a stretch of the announcement, word for word.

@@ -155,6 +155,11 @@ func (h *Handlers) theirs(ctx context.Context, m bot.Message, id string) (bot.Re
 		return r, unknown
 	}
 	may, err := h.reminders.MaySchedule(ctx, m, r.Channel)
+	if _, refused := errors.AsType[*bot.PostError](err); refused {
+		// Of a channel that is gone nobody is in charge, of the reminder still
+		// its author.
+		may, err = r.Author.ID == m.User.ID, nil
+	}
 	if err != nil {
 		return r, err
 	}
@@ -165,6 +170,19 @@ func (h *Handlers) theirs(ctx context.Context, m bot.Message, id string) (bot.Re
 		return r, &bot.Refusal{Problem: maySchedule}
 	}
 	return r, nil
+}
+
+// may is nil if the author of m may set reminders for channel. Why not is a
+// *bot.Refusal.
+func (h *Handlers) may(ctx context.Context, m bot.Message, channel string) error {
+	may, err := h.reminders.MaySchedule(ctx, m, channel)
+	if refused, ok := errors.AsType[*bot.PostError](err); ok {
+		return &bot.Refusal{Problem: refused.Remedy}
+	}
+	if err == nil && !may {
+		return &bot.Refusal{Problem: maySchedule}
+	}
+	return err
 }
 
 // A request is a remind command, cut into what it says.
@@ -232,14 +250,7 @@ func (h *Handlers) place(ctx context.Context, m bot.Message, q request, r *bot.R
 			r.Label = "#" + m.ChannelName
 		}
 	}
-	may, err := h.reminders.MaySchedule(ctx, m, r.Channel)
-	if err != nil {
-		return err
-	}
-	if !may {
-		return &bot.Refusal{Problem: maySchedule}
-	}
-	return nil
+	return h.may(ctx, m, r.Channel)
 }
 
 // remindSet drafts a new reminder.
@@ -394,7 +405,9 @@ func (h *Handlers) described(ctx context.Context, lead string, r bot.Reminder, c
 	if err != nil {
 		return bot.Reply{}, err
 	}
-	p := bot.Part{Outcome: bot.Smalltalk, Answer: lead + sentence(r), Notes: []string{nextDates(r, list)}}
+	p := bot.Part{Outcome: bot.Smalltalk, Answer: lead + sentence(r)}
+	next, times := nextDates(r, list)
+	p.Notes, p.Times = []string{next}, times
 	if r.Replaces != "" {
 		p.Notes = append(p.Notes, "This changes reminder "+r.Replaces+".")
 	}
@@ -435,10 +448,11 @@ func sentence(r bot.Reminder) string {
 
 // nextDates is "Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00 (Europe/Berlin,
 // UTC+1)."
-func nextDates(r bot.Reminder, list []bot.Occurrence) string {
+func nextDates(r bot.Reminder, list []bot.Occurrence) (string, []bot.Moment) {
 	if len(list) == 0 {
-		return "It is not due any more."
+		return "It is not due any more.", nil
 	}
+	var times []bot.Moment
 	var b strings.Builder
 	b.WriteString("Next: ")
 	same := true
@@ -450,6 +464,7 @@ func nextDates(r bot.Reminder, list []bot.Occurrence) string {
 				format = inYearFormat
 			}
 		}
+		times = append(times, bot.Moment{Words: o.At.Format(format), At: o.At})
 		b.WriteString(o.At.Format(format))
 		same = same && utc(o.At) == utc(list[0].At)
 	}
@@ -457,7 +472,7 @@ func nextDates(r bot.Reminder, list []bot.Occurrence) string {
 	if same {
 		b.WriteString(", " + utc(list[0].At))
 	}
-	return b.String() + ")."
+	return b.String() + ").", times
 }
 
 // utc is the distance of t's zone from UTC: UTC+1, UTC-3:30.
@@ -488,7 +503,9 @@ func (h *Handlers) preview(r bot.Reminder) (bot.Reply, error) {
 		p.Notes = append(p.Notes, strings.TrimSpace("It is paused. "+r.Problem))
 	}
 	for i, o := range list {
-		line := fmt.Sprintf("%d. %s %s, %s UTC", i+1, o.At.Format(dayFormat), utc(o.At), o.At.UTC().Format(dayFormat))
+		words := o.At.Format(dayFormat) + " " + utc(o.At)
+		p.Times = append(p.Times, bot.Moment{Words: words, At: o.At})
+		line := fmt.Sprintf("%d. %s, %s UTC", i+1, words, o.At.UTC().Format(dayFormat))
 		if o.Shift != "" {
 			line += ": " + o.Shift
 		}
@@ -552,7 +569,9 @@ func (h *Handlers) remindList(ctx context.Context, m bot.Message) (bot.Reply, er
 			if err != nil {
 				zone = time.UTC
 			}
-			line += " Next: " + r.Next.In(zone).Format(dayFormat) + "."
+			next := r.Next.In(zone).Format(dayFormat)
+			p.Times = append(p.Times, bot.Moment{Words: next, At: r.Next})
+			line += " Next: " + next + "."
 		}
 		p.Notes = append(p.Notes, line)
 	}
@@ -594,10 +613,8 @@ func (h *Handlers) decision(ctx context.Context, m bot.Message) (bot.Reply, erro
 		}
 		return bot.TextReply("Cancelled. Nothing was changed."), nil
 	}
-	if may, err := h.reminders.MaySchedule(ctx, m, draft.Channel); err != nil {
+	if err := h.may(ctx, m, draft.Channel); err != nil {
 		return bot.Reply{}, err
-	} else if !may {
-		return bot.Reply{}, &bot.Refusal{Problem: maySchedule}
 	}
 	if draft.Replaces != "" { // which may stand in another channel
 		if _, err := h.theirs(ctx, m, draft.Replaces); err != nil {
@@ -631,7 +648,9 @@ func (h *Handlers) Compose(_ context.Context, r bot.Reminder, d bot.Due) (bot.Re
 	}
 	if d.Late() {
 		last := &reply.Parts[len(reply.Parts)-1]
-		last.Notes = append(last.Notes, "This was due at "+d.At.Format(inYearFormat)+" ("+d.At.Location().String()+") and is posted late.")
+		due := d.At.Format(inYearFormat) + " (" + d.At.Location().String() + ")"
+		last.Notes = append(last.Notes, "This was due at "+due+" and is posted late.")
+		last.Times = append(last.Times, bot.Moment{Words: due, At: d.At})
 	}
 	return reply, nil
 }

@@ -33,6 +33,9 @@ func (p *platform) Find(context.Context, string, string, time.Time) (bot.Message
 }
 func (p *platform) CanPost(context.Context, string) error { return p.canPost }
 func (p *platform) MaySchedule(_ context.Context, m bot.Message, channel string) (bool, error) {
+	if channel == "#gone" {
+		return false, &bot.PostError{Reason: bot.ChannelGone, Remedy: "The channel is gone. Choose another one."}
+	}
 	return m.User.ID == "ann" && channel != "#board" && channel != p.closed, nil
 }
 func (p *platform) Zone(context.Context, string) (string, error) { return "Europe/Berlin", nil }
@@ -94,6 +97,19 @@ func (c *conversation) say(user, text string) string {
 	if len(reply.Buttons) > 0 {
 		c.last = reply
 	}
+	rest, times := reply.Text(), 0
+	for _, p := range reply.Parts {
+		for _, moment := range p.Times {
+			var ok bool
+			if _, rest, ok = strings.Cut(rest, moment.Words); !ok {
+				c.t.Errorf("%q: %q is not named behind those before it in\n%s", text, moment.Words, reply.Text())
+			}
+			times++
+		}
+	}
+	if strings.Contains(reply.Text(), "Next: ") && times == 0 {
+		c.t.Errorf("%q: no moments for the reader's own zone in\n%s", text, reply.Text())
+	}
 	return reply.Text()
 }
 
@@ -150,6 +166,7 @@ func TestRemind(t *testing.T) {
 
 		{"bob", "remind every day at 9:00 about troop numbers", maySchedule},
 		{"ann", "remind every day at 9:00 in #board about troop numbers", maySchedule},
+		{"ann", "remind every day at 9:00 in #gone about troop numbers", "The channel is gone. Choose another one."},
 		{"ann", "remind here every day at 9:00 in #news about troop numbers", "Here or in #news? A reminder is posted in one channel."},
 		{"ann", "remind every day at 9:00", "About what? Name a topic or ask a question.\nFor example: remind every day at 09:00 about how many troops"},
 		{"ann", "remind every day at 9:00 about", "About what? Name a topic or ask a question."},

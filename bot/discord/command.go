@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 )
 
 // The two commands. Reminders have one of their own because Discord gives
-// permissions to whole commands, not to subcommands.
+// permissions to whole commands, not to subcommands: it is shown to those who
+// may use it, and asks for a reminder field by field. /podium remind takes the
+// same sentence as in Slack, and is shown to everybody.
 const (
 	podiumCommand = "podium"
 	remindCommand = "podium-remind"
@@ -71,6 +74,8 @@ func (a *Adapter) commands() []command {
 		},
 	}}
 	if a.o.Reminders {
+		list[0].Options = append(list[0].Options, sub("remind", "Set or list reminders; for those who may manage the channel",
+			text("text", "Such as: every weekday at 09:00 about how many troops; or: list", false, false)))
 		manage := bits(discordgo.PermissionManageChannels)
 		id := text("id", "The reminder's id, as the list shows it", true, false)
 		where := argument{
@@ -102,33 +107,19 @@ func (a *Adapter) commands() []command {
 
 // typed is what a person would have typed to say d.
 func typed(d interactionData) string {
+	if d.Name == remindCommand {
+		return reminding(d.Options)
+	}
 	var sub option
 	if len(d.Options) > 0 {
 		sub = d.Options[0]
 	}
+	if sub.Name == "remind" {
+		return reminding(sub.Options)
+	}
 	arg := make(map[string]string, len(sub.Options))
-	values := make([]string, 0, len(sub.Options))
 	for _, o := range sub.Options {
 		arg[o.Name] = o.text()
-		values = append(values, o.text())
-	}
-	if d.Name == remindCommand || sub.Name == "remind" {
-		words := []string{"remind"}
-		switch {
-		case arg["when"] != "" || arg["about"] != "":
-			if arg["channel"] != "" {
-				words = append(words, "in <#"+arg["channel"]+">")
-			}
-			words = append(words, arg["when"])
-			if arg["about"] != "" {
-				words = append(words, "about "+arg["about"])
-			}
-		case sub.Name == "remind":
-			words = append(words, values...)
-		default:
-			words = append(words, sub.Name, arg["id"], arg["change"])
-		}
-		return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 	}
 	switch sub.Name {
 	case "ask":
@@ -142,6 +133,55 @@ func typed(d interactionData) string {
 	}
 	// A command of an older or newer version, or one without its options.
 	return "help"
+}
+
+// reminding is the remind command that options say: those of /podium-remind, or
+// of a /podium remind of whatever shape, of ours or of another version's.
+func reminding(options []option) string {
+	var verb, id, when, where, about string
+	if len(options) > 0 && options[0].Value == nil { // a subcommand
+		verb, options = options[0].Name, options[0].Options
+	}
+	var rest []string
+	for _, o := range options {
+		v := o.text()
+		switch o.Name {
+		case "action":
+			verb = v
+		case "id", "reminder":
+			id = v
+		case "when", "schedule":
+			when = v
+		case "where", "channel":
+			where = v
+		case "about", "what", "topic":
+			about = v
+		default:
+			rest = append(rest, strings.Fields(v)...)
+		}
+	}
+	for len(rest) > 0 && slices.Contains([]string{"podium", "remind"}, strings.ToLower(strings.TrimPrefix(rest[0], "/"))) {
+		rest = rest[1:] // the whole command, as it is typed elsewhere
+	}
+	words := []string{"remind"}
+	if verb != "set" {
+		words = append(words, verb)
+	}
+	words = append(words, id)
+	switch _, err := strconv.ParseUint(where, 10, 64); {
+	case err == nil:
+		words = append(words, "in <#"+where+">")
+	case where == "" || where == "here" || where[0] == '<':
+		words = append(words, where)
+	default:
+		words = append(words, "#"+strings.TrimPrefix(where, "#"))
+	}
+	words = append(words, when)
+	words = append(words, rest...)
+	if about != "" {
+		words = append(words, "about "+about)
+	}
+	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 }
 
 // register tells Discord the commands if it has others. Only a refused token

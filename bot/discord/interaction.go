@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	maxBody = 1 << 20         // of an interaction, in bytes
-	maxSkew = 5 * time.Minute // between Discord's clock and ours
+	maxBody   = 1 << 20         // of an interaction, in bytes
+	usualBody = 8 << 10         // what is taken on credit, before there is a signature
+	maxSkew   = 5 * time.Minute // between Discord's clock and ours
 )
 
 // An interaction is a command, a press of a button or a request for
@@ -100,7 +101,7 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 	// What is signed is the timestamp and the body behind it.
 	stamp := r.Header.Get("X-Signature-Timestamp")
 	var signed bytes.Buffer
-	signed.Grow(len(stamp) + int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
+	signed.Grow(len(stamp) + int(min(max(r.ContentLength, 0), usualBody)) + bytes.MinRead)
 	signed.WriteString(stamp)
 	if _, err := signed.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		status := http.StatusBadRequest

@@ -65,6 +65,11 @@ func TestCommandsBecomeText(t *testing.T) {
 		d["name"] = "podium-remind"
 		return d
 	}
+	group := func(sub string, options ...string) map[string]any { // /podium remind sub
+		d := discordtest.Command(sub, options...)
+		d["options"] = []any{map[string]any{"type": 2, "name": "remind", "options": d["options"]}}
+		return d
+	}
 	both(t, func(t *testing.T, overHTTP bool) {
 		h := &bottest.Recorder{}
 		s := started(t, h, overHTTP)
@@ -81,6 +86,15 @@ func TestCommandsBecomeText(t *testing.T) {
 			{discordtest.Command("why"), "why"},
 			{discordtest.Command("help"), "help"},
 			{discordtest.Command("remind", "text", "every day at 9 about x"), "remind every day at 9 about x"},
+			{discordtest.Command("remind"), "remind"},
+			{discordtest.Command("remind", "text", "/podium remind list"), "remind list"},
+			{discordtest.Command("remind", "about", "how many troops", "when", "every day at 9:00", "where", "#general"), "remind #general every day at 9:00 about how many troops"},
+			{discordtest.Command("remind", "when", "every day at 9:00", "where", "here", "topic", "troops"), "remind here every day at 9:00 about troops"},
+			{discordtest.Command("remind", "action", "pause", "id", "7f3a"), "remind pause 7f3a"},
+			{discordtest.Command("remind", "action", "edit", "reminder", "7f3a", "when", "every monday at 10:00"), "remind edit 7f3a every monday at 10:00"},
+			{group("set", "when", "friday 9am", "about", "troops", "channel", discordtest.Channel), "remind in <#" + discordtest.Channel + "> friday 9am about troops"},
+			{group("list"), "remind list"},
+			{group("delete", "id", "7f3a"), "remind delete 7f3a"},
 			{remind("set", "about", "how many troops", "when", "every weekday at 9:00"), "remind every weekday at 9:00 about how many troops"},
 			{remind("set", "when", "friday 9am", "about", "troops", "channel", discordtest.Channel), "remind in <#" + discordtest.Channel + "> friday 9am about troops"},
 			{remind("list"), "remind list"},

@@ -170,6 +170,9 @@ func (a *Adapter) MaySchedule(ctx context.Context, m bot.Message, channel string
 	if user, allowed, _, ok := said(ctx, channel); ok && user == m.User.ID {
 		return manages(allowed), nil
 	}
+	if _, err := strconv.ParseUint(channel, 10, 64); err != nil {
+		return false, &bot.PostError{Reason: bot.ChannelGone, Remedy: "Which channel? Choose it from those that Discord offers when you type #.", Err: err}
+	}
 	c, err := a.session.Channel(channel, discordgo.WithContext(ctx))
 	if err != nil {
 		return false, refusal(err)

@@ -107,18 +107,18 @@ func layout(r bot.Reply) (content, evidence string) {
 	if len(r.Parts) == 1 {
 		p := r.Parts[0]
 		if len(p.Quotes) > 0 || p.Source != "" {
-			return answer(p), rest(p)
+			return words(p)
 		}
 	}
 	// Several answers would be torn from what they rest on if all of that
 	// stood below in one embed: each part stays in one piece.
 	var parts []string
 	for i, p := range r.Parts {
-		text := answer(p)
+		text, more := words(p)
 		if len(r.Parts) > 1 {
 			text = strconv.Itoa(i+1) + ". " + text
 		}
-		if more := rest(p); more != "" {
+		if more != "" {
 			text += "\n" + more
 		}
 		parts = append(parts, strings.Trim(text, "\n"))
@@ -126,17 +126,27 @@ func layout(r bot.Reply) (content, evidence string) {
 	return strings.Join(parts, "\n\n"), ""
 }
 
-// answer is the part's answer, with its times in the reader's own zone.
-func answer(p bot.Part) string {
-	text := markdown(p.Answer)
-	if len(p.Times) == 0 {
-		return text
+// words are p's answer and what stands below it.
+func words(p bot.Part) (answer, below string) {
+	answer, times := local(markdown(p.Answer), p.Times)
+	below, _ = local(rest(p), times)
+	return answer, below
+}
+
+// local puts each of times in the reader's zone behind its words in text, and
+// returns those from the first on whose words do not stand there.
+func local(text string, times []bot.Moment) (string, []bot.Moment) {
+	var b strings.Builder
+	for len(times) > 0 {
+		named := markdown(times[0].Words)
+		before, after, ok := strings.Cut(text, named)
+		if !ok {
+			break
+		}
+		b.WriteString(before + named + " (<t:" + strconv.FormatInt(times[0].At.Unix(), 10) + ":F>)")
+		text, times = after, times[1:]
 	}
-	times := make([]string, len(p.Times))
-	for i, t := range p.Times {
-		times[i] = "<t:" + strconv.FormatInt(t.Unix(), 10) + ":F>"
-	}
-	return text + "\n-# " + strings.Join(times, " · ")
+	return b.String() + text, times
 }
 
 // rest is the part below its answer, in the order of bot.Part's Text.

@@ -92,11 +92,13 @@ Not to be mixed up with Afghanistan: the 2,500 troops remaining there are a diff
 // TestTimes sees that Discord shows times in the reader's own zone.
 func TestTimes(t *testing.T) {
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
-	r := bot.TextReply("Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.")
-	r.Parts[0].Times = []time.Time{at, at.AddDate(0, 0, 1)}
+	r := bot.TextReply("Once, Mon 23 Nov 2026 09:00.")
+	r.Parts[0].Notes = []string{"Then Tue 24 Nov 09:00 (America/New_York) and Tue 24 Nov 09:00 again."}
+	later := bot.Moment{Words: "Tue 24 Nov 09:00 (America/New_York)", At: at.AddDate(0, 0, 1)}
+	r.Parts[0].Times = []bot.Moment{{Words: "Mon 23 Nov 2026 09:00", At: at}, later, {Words: "Tue 24 Nov 09:00", At: later.At}, {Words: "never said", At: at}}
 	var m struct{ Content string }
 	decode(t, []byte(body(t, discord.Render(r)[0])), &m)
-	want := "Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00.\n-# <t:1795420800:F> · <t:1795507200:F>"
+	want := "Once, Mon 23 Nov 2026 09:00 (<t:1795420800:F>).\nThen Tue 24 Nov 09:00 (America/New\\_York) (<t:1795507200:F>) and Tue 24 Nov 09:00 (<t:1795507200:F>) again."
 	if m.Content != want {
 		t.Errorf("content = %q, want %q", m.Content, want)
 	}

@@ -306,6 +306,33 @@ func TestDiscord(t *testing.T) {
 					}
 				}
 			})
+			t.Run("reminders", func(t *testing.T) {
+				remind := discordtest.Command("set", "when", "every weekday at 09:00", "about", "how many troops")
+				remind["name"] = "podium-remind"
+				group := discordtest.Command("set", "when", "every weekday at 09:00", "about", "how many troops")
+				group["options"] = []any{map[string]any{"type": 2, "name": "remind", "options": group["options"]}}
+				const want = "Every weekday at 09:00, UTC, in this channel: How many troops."
+				for _, data := range []map[string]any{
+					remind, group,
+					discordtest.Command("remind", "text", "every weekday at 09:00 about how many troops"),
+					discordtest.Command("remind", "when", "every weekday at 09:00", "about", "how many troops", "where", discordtest.Channel),
+				} {
+					m := x.interact(t, s.Interaction(2, data, nil))
+					if !m.Private || !strings.HasPrefix(m.Text(), want+"\nNext: ") || strings.Count(string(m.Body), `:F\u003e`) != 3 {
+						t.Errorf("%v is answered %s, private %v, want %q, in private, with three times", data, m.Body, m.Private, want)
+					}
+					if set := x.press(t, m, bot.LabelConfirm); !set.Private || !strings.Contains(set.Text(), " is set. "+want) {
+						t.Errorf("confirmed: %q, private %v", set.Text(), set.Private)
+					}
+					guest := map[string]any{"member": map[string]any{"user": map[string]any{"id": "31", "username": "guest"}, "permissions": "1024"}}
+					if m := x.interact(t, s.Interaction(2, data, guest)); !m.Private || !strings.Contains(m.Text(), "members with Manage Channels") || len(m.Buttons()) != 0 {
+						t.Errorf("%v by a guest is answered %q, private %v", data, m.Text(), m.Private)
+					}
+				}
+				if m := x.command(t, "remind", "text", "list"); strings.Count(m.Text(), want) != 4 || strings.Count(string(m.Body), `:F\u003e`) != 4 {
+					t.Errorf("the list is %s", m.Body)
+				}
+			})
 			t.Run("after Discord's op 7", func(t *testing.T) {
 				hellos := len(s.Hellos())
 				if err := s.SendOp(7, nil); err != nil {

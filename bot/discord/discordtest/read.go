@@ -2,6 +2,7 @@ package discordtest
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 )
 
@@ -86,9 +87,14 @@ func Live(markdown string) string {
 	return ""
 }
 
+// inZone is a time that Discord shows in the reader's zone, as podium puts it
+// behind its words.
+var inZone = regexp.MustCompile(` \(<t:\d+:F>\)`)
+
 // plain is markdown as it shows: without the marks of quotes, small print and
-// links, escapes undone.
+// links, escapes undone, and without the times in the reader's zone.
 func plain(markdown string) string {
+	markdown = inZone.ReplaceAllString(markdown, "")
 	lines := strings.Split(markdown, "\n")
 	for i, line := range lines {
 		for _, mark := range []string{"> ", "-# "} {
