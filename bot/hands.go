@@ -75,6 +75,7 @@ func (h *Hands) Take(id string) (*Hand, error) {
 	case h.stopping:
 		return nil, ErrStopping
 	case h.held == h.o.Most:
+		h.o.Meter.TurnedAway(h.o.Platform, Overload)
 		if time.Since(h.warned) > time.Minute {
 			h.warned = time.Now()
 			h.o.Log.Warn("questions are turned away: as many are in hand as there may be", "in hand", h.held)

@@ -9,10 +9,24 @@ import (
 	"time"
 )
 
+// handsMeter counts what Hands tell.
+type handsMeter struct {
+	Meter
+	inHand, turnedAway int
+}
+
+func (m *handsMeter) InHand(_ string, delta int) { m.inHand += delta }
+func (m *handsMeter) TurnedAway(platform, reason string) {
+	if platform == Slack && reason == Overload {
+		m.turnedAway++
+	}
+}
+
 func TestHands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		h := NewHands(t.Context(), HandsOptions{Most: 2, Each: time.Minute, Meter: NoMeter, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		meter := &handsMeter{Meter: NoMeter}
+		h := NewHands(t.Context(), HandsOptions{Platform: Slack, Most: 2, Each: time.Minute, Meter: meter, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		first, err := h.Take("1")
 		if err != nil {
 			t.Fatal(err)
@@ -28,6 +42,9 @@ func TestHands(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "turned away"); n != 1 {
 			t.Errorf("the log tells of it %d times, want once:\n%s", n, &log)
+		}
+		if meter.inHand != 2 || meter.turnedAway != 3 {
+			t.Errorf("the meter is told of %d in hand and %d turned away, want 2 and 3", meter.inHand, meter.turnedAway)
 		}
 		first.Done()
 		first.Done()

@@ -18,6 +18,8 @@ type Meter interface {
 	// Replied says that the (first message of the) reply to m is with the
 	// platform, or, by err, why it is not. ctx holds m's id.
 	Replied(ctx context.Context, m Message, r Reply, err error)
+	// TurnedAway says that a question was not taken: Overload or OverLimit.
+	TurnedAway(platform, reason string)
 	// Redelivered says that an event had come before, and was dropped.
 	Redelivered(platform string)
 	// RateLimited says that the platform has told podium to wait.
@@ -30,6 +32,12 @@ type Meter interface {
 	Delivered(ctx context.Context, d Delivery)
 }
 
+// Why a question is turned away.
+const (
+	Overload  = "overload"   // as many are in hand as there may be
+	OverLimit = "over_limit" // the asker, or the channel, has asked too much
+)
+
 // NoMeter counts nothing.
 var NoMeter Meter = noMeter{}
 
@@ -38,6 +46,7 @@ type noMeter struct{}
 func (noMeter) InHand(string, int)                             {}
 func (noMeter) Acknowledged(string, time.Duration)             {}
 func (noMeter) Replied(context.Context, Message, Reply, error) {}
+func (noMeter) TurnedAway(string, string)                      {}
 func (noMeter) Redelivered(string)                             {}
 func (noMeter) RateLimited(string, time.Duration)              {}
 func (noMeter) Reconnected(string)                             {}

@@ -34,7 +34,7 @@ const (
 // Who is over a limit is told so, once and in private where the platform can,
 // and how long to wait; until then podium stays silent. Each process counts
 // for itself.
-func Limit(next bot.Handler, limits Limits) bot.Handler {
+func Limit(next bot.Handler, limits Limits, meter bot.Meter) bot.Handler {
 	if limits == (Limits{}) {
 		return next
 	}
@@ -42,6 +42,7 @@ func Limit(next bot.Handler, limits Limits) bot.Handler {
 	return bot.HandlerFunc(func(ctx context.Context, m bot.Message) (bot.Reply, error) {
 		if m.Kind != bot.Command {
 			if r, over := l.over(m, time.Now()); over {
+				meter.TurnedAway(m.Platform, bot.OverLimit)
 				return r, nil
 			}
 		}

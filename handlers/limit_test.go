@@ -14,16 +14,29 @@ import (
 // answered is what the handler behind the limits says.
 const answered = "answered"
 
+// turnedAway counts what is over a limit.
+type turnedAway struct {
+	bot.Meter
+	n int
+}
+
+func (m *turnedAway) TurnedAway(_, reason string) {
+	if reason == bot.OverLimit {
+		m.n++
+	}
+}
+
 // limited is a handler behind limits.
-func limited(perUser, perChannel int) bot.Handler {
+func limited(perUser, perChannel int) (bot.Handler, *turnedAway) {
+	m := &turnedAway{Meter: bot.NoMeter}
 	return Limit(bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return bot.TextReply(answered), nil }),
-		Limits{PerUser: perUser, PerChannel: perChannel})
+		Limits{PerUser: perUser, PerChannel: perChannel}, m), m
 }
 
 func TestLimitPerUser(t *testing.T) {
 	const told = "You have asked more within a minute than I can take. Please ask again in "
 	synctest.Test(t, func(t *testing.T) {
-		h := limited(120, 600)
+		h, _ := limited(120, 600)
 		n := 0
 		ask := func(m bot.Message) string {
 			t.Helper()
@@ -82,7 +95,7 @@ func TestLimitPerUser(t *testing.T) {
 func TestLimitPerChannel(t *testing.T) {
 	const told = "More is asked in this channel within a minute than I can take. Please ask again in "
 	synctest.Test(t, func(t *testing.T) {
-		h := limited(120, 600)
+		h, _ := limited(120, 600)
 		ask := func(user int, channel, want string) {
 			t.Helper()
 			r, err := h.Handle(t.Context(), bot.Message{Platform: bot.Discord, Kind: bot.Mention, Channel: channel, User: bot.User{ID: fmt.Sprint("U", user)}})
@@ -121,7 +134,7 @@ func TestLimitSettings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := limited(test.perUser, test.perChannel)
+				h, meter := limited(test.perUser, test.perChannel)
 				ask := func() string {
 					r, _ := h.Handle(t.Context(), bot.Message{Kind: bot.Direct, Channel: "D1", User: bot.User{ID: "U1"}})
 					return r.Text()
@@ -134,8 +147,8 @@ func TestLimitSettings(t *testing.T) {
 						told++
 					}
 				}
-				if taken != test.taken || told > 1 {
-					t.Errorf("%d of 200 are taken, want %d; told %d times", taken, test.taken, told)
+				if taken != test.taken || told > 1 || meter.n != 200-taken {
+					t.Errorf("%d of 200 are taken, want %d; told %d times; %d counted as turned away", taken, test.taken, told, meter.n)
 				}
 				time.Sleep(test.pause)
 				if got := ask(); got != answered {

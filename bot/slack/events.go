@@ -375,7 +375,7 @@ func (a *Adapter) press(p press) error {
 		}
 		id := cmp.Or(pressed.TS, p.Trigger)
 		err := a.hands.Go(id, func(ctx context.Context) {
-			if a.fresh("press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value) {
+			if a.fresh(ctx, "press/"+p.User.ID+"/"+p.Container.Message+"/"+id+"/"+pressed.Value) {
 				a.pressed(ctx, p, id, action)
 			}
 		})

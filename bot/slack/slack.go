@@ -247,7 +247,7 @@ func (a *Adapter) ignore(what string) {
 func (a *Adapter) first(ctx context.Context, keys ...string) bool {
 	keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasSuffix(key, "/") })
 	if !a.recent.add(keys...) {
-		a.meter.Redelivered(bot.Slack)
+		a.redelivered(ctx)
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -258,18 +258,23 @@ func (a *Adapter) first(ctx context.Context, keys ...string) bool {
 		return true
 	}
 	if !first {
-		a.meter.Redelivered(bot.Slack)
+		a.redelivered(ctx)
 	}
 	return first
 }
 
+func (a *Adapter) redelivered(ctx context.Context) {
+	a.meter.Redelivered(bot.Slack)
+	a.log.DebugContext(ctx, "redelivered, answered once")
+}
+
 // fresh reports whether key has not come before to this process: of what Slack
 // does not send to another.
-func (a *Adapter) fresh(key string) bool {
+func (a *Adapter) fresh(ctx context.Context, key string) bool {
 	if a.recent.add(key) {
 		return true
 	}
-	a.meter.Redelivered(bot.Slack)
+	a.redelivered(ctx)
 	return false
 }
 

@@ -330,7 +330,7 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 // answerEnvelope answers a slash command with its acknowledgement, if the
 // answer is ready in time and fits.
 func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope, payload command) {
-	if !a.fresh("envelope/" + e.ID) {
+	if !a.fresh(ctx, "envelope/"+e.ID) {
 		c.ack(e.ID, nil)
 		return
 	}

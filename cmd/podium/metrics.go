@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
 
 	"podium/bot"
 	"podium/knowledge"
@@ -26,12 +27,14 @@ type metrics struct {
 	registry *prometheus.Registry
 	base     *knowledge.Base
 	log      *slog.Logger
+	lines    *rate.Limiter // of the log's lines of answered messages
 
 	questions       *prometheus.CounterVec
 	inHand          *prometheus.GaugeVec
 	acknowledgement *prometheus.HistogramVec
 	reply           *prometheus.HistogramVec
 	replyFailures   *prometheus.CounterVec
+	turnedAway      *prometheus.CounterVec
 	redeliveries    *prometheus.CounterVec
 	rateLimits      *prometheus.SummaryVec
 	reconnects      *prometheus.CounterVec
@@ -54,6 +57,11 @@ type platformMetrics struct {
 	reconnects      prometheus.Counter
 }
 
+// answeredLines is how many lines a second the log has of messages that were
+// answered; more are of level debug. In a flood nobody reads them, and writing
+// them would take a tenth of podium's time.
+const answeredLines = 100
+
 var (
 	// Slack and Discord wait for 3 s.
 	answerBuckets   = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 5, 10, 30}
@@ -66,7 +74,10 @@ var (
 // newMetrics makes metrics of podium as it answers from base. log may be set
 // later, before anything is counted.
 func newMetrics(base *knowledge.Base) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), base: base, platforms: make(map[string]*platformMetrics)}
+	m := &metrics{
+		registry: prometheus.NewRegistry(), base: base, platforms: make(map[string]*platformMetrics),
+		lines: rate.NewLimiter(answeredLines, answeredLines),
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(v)
@@ -87,6 +98,7 @@ func newMetrics(base *knowledge.Base) *metrics {
 	m.acknowledgement = histogram("podium_acknowledgement_seconds", "From the receipt of an event to its acknowledgement; platforms wait for 3 s.", answerBuckets, "platform")
 	m.reply = histogram("podium_reply_seconds", "From the receipt of a message to the reply, by the way that it came: command, mention, direct or press.", answerBuckets, "platform", "kind")
 	m.replyFailures = counter("podium_reply_failures_total", "Replies that their platform did not take.", "platform")
+	m.turnedAway = counter("podium_questions_turned_away_total", "Questions that were not taken: overload (as many are in hand as there may be) or over_limit (of a user or a channel).", "platform", "reason")
 	m.redeliveries = counter("podium_redeliveries_total", "Events that had come before and were dropped.", "platform")
 	m.rateLimits = prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "podium_rate_limit_wait_seconds", Help: "Waits that the platform's rate limits asked for."}, []string{"platform"})
 	m.reconnects = counter("podium_reconnects_total", "Connections made in the place of one that had worked.", "platform")
@@ -101,6 +113,11 @@ func newMetrics(base *knowledge.Base) *metrics {
 		m.logLines.WithLabelValues(levelLabel(level))
 	}
 	return m
+}
+
+// watchDatabase adds the state of the database: up is asked at each scrape.
+func (m *metrics) watchDatabase(up func() bool) {
+	m.gauge("podium_database_up", "Whether the database answers.", nil, up)
 }
 
 // watch makes the metrics of an adapter: up is asked at each scrape.
@@ -160,6 +177,9 @@ func (m *metrics) of(platform string) *platformMetrics {
 	for _, o := range outcomes {
 		m.questions.WithLabelValues(platform, string(o), "")
 	}
+	for _, reason := range []string{bot.Overload, bot.OverLimit} {
+		m.turnedAway.WithLabelValues(platform, reason)
+	}
 	for _, s := range endings {
 		m.posts.WithLabelValues(platform, string(s))
 	}
@@ -175,7 +195,8 @@ func (m *metrics) Acknowledged(platform string, after time.Duration) {
 }
 
 func (m *metrics) Replied(ctx context.Context, msg bot.Message, r bot.Reply, err error) {
-	took := time.Since(msg.Received)
+	now := time.Now()
+	took := now.Sub(msg.Received)
 	p := m.of(msg.Platform)
 	said := "answered"
 	if err == nil {
@@ -186,16 +207,25 @@ func (m *metrics) Replied(ctx context.Context, msg bot.Message, r bot.Reply, err
 	}
 	if r.Outcome != "" {
 		intent := r.Intent
-		if _, known := m.base.Intent(intent); !known {
+		if _, known := m.base.Intent(intent); !known || r.Outcome == bot.Failed {
 			intent = ""
 		}
 		m.questions.WithLabelValues(msg.Platform, string(r.Outcome), intent).Inc()
 	}
-	if m.log.Enabled(ctx, slog.LevelInfo) {
-		m.log.LogAttrs(ctx, slog.LevelInfo, said, slog.String("platform", msg.Platform), slog.String("kind", msg.Kind.String()),
+	level := slog.LevelInfo
+	if err == nil && r.Outcome != bot.Failed && !m.lines.AllowN(now, 1) {
+		level = slog.LevelDebug
+	}
+	if m.log.Enabled(ctx, level) {
+		m.log.LogAttrs(ctx, level, said, slog.String("platform", msg.Platform), slog.String("kind", msg.Kind.String()),
 			slog.String("request", r.Request), slog.String("outcome", string(r.Outcome)), slog.String("intent", r.Intent),
 			slog.Float64("ms", float64(took.Microseconds())/1000))
 	}
+}
+
+func (m *metrics) TurnedAway(platform, reason string) {
+	m.of(platform)
+	m.turnedAway.WithLabelValues(platform, reason).Inc()
 }
 
 func (m *metrics) Redelivered(platform string) { m.of(platform).redeliveries.Inc() }

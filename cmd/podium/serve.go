@@ -57,7 +57,7 @@ func newHandler(s config.Settings, base *knowledge.Base, st *store.SQL, r *sched
 // newAdapters makes the adapters of the platforms that are configured. A new
 // platform is an entry here.
 func newAdapters(s config.Settings, h *handlers.Handlers, st *store.SQL, meter bot.Meter, log *slog.Logger) ([]bot.Adapter, error) {
-	limited := handlers.Limit(h, handlers.Limits(s.Limits))
+	limited := handlers.Limit(h, handlers.Limits(s.Limits), meter)
 	var list []bot.Adapter
 	if s.Slack.Configured() {
 		a, err := slack.New(slack.Options{
@@ -162,7 +162,7 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	mux.HandleFunc("GET /healthz", sv.healthz)
 	mux.HandleFunc("GET /readyz", sv.readyz)
 	mux.Handle("GET /metrics", m.handler())
-	m.gauge("podium_database_up", "Whether the database answers.", nil, func() bool { return sv.database(ctx) == nil })
+	m.watchDatabase(func() bool { return sv.database(ctx) == nil })
 	for _, a := range adapters {
 		a.Mount(mux)
 		w := &worker{name: a.Platform(), run: a.Run, state: a.State}
