@@ -58,7 +58,7 @@ var table = []Setting{
 		func(s *Settings) *Secret { return &s.Store.URL }),
 	row("question_days", "90", "days that unanswered questions and votes are kept; 0 logs none", days(0, func(s *Settings) *time.Duration { return &s.Store.Questions })),
 	row("reference_days", "30", "days that podium remembers its own messages, for edits and replies", days(1, func(s *Settings) *time.Duration { return &s.Store.References })),
-	row("http_addr", "127.0.0.1:8080", "address of the HTTP server: the platforms' requests, /healthz and /readyz", setAddr),
+	row("http_addr", "127.0.0.1:8080", "address of the HTTP server: the platforms' requests, /healthz, /readyz and /metrics", setAddr),
 	row("timezone", "UTC", "IANA time zone of reminders, where neither asker nor channel has one", setZone),
 	secret("slack_bot_token", "", "xoxb-...", func(s *Settings) *Secret { return &s.Slack.BotToken }),
 	secret("slack_app_token", "", "xapp-...: Socket Mode", func(s *Settings) *Secret { return &s.Slack.AppToken }),

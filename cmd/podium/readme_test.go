@@ -11,7 +11,7 @@ import (
 	"podium/config"
 )
 
-var update = flag.Bool("update", false, "write the README's transcript and table of settings anew")
+var update = flag.Bool("update", false, "write the README's transcript and tables anew")
 
 const readme = "../../README.md"
 
@@ -27,7 +27,7 @@ func between(t *testing.T, text, start, end string) (before, inside, after strin
 }
 
 // TestReadme holds the README's transcript to what `podium chat` prints, and
-// its table to the settings that there are.
+// its tables to the settings and metrics that there are.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -37,6 +37,8 @@ func TestReadme(t *testing.T) {
 	want := before + playTranscript(t, transcript) + after
 	before, _, after = between(t, want, "| setting | default | |\n|---|---|---|\n", "\n\n")
 	want = before + strings.TrimSuffix(settingsTable(), "\n") + after
+	before, _, after = between(t, want, "| metric | | labels | |\n|---|---|---|---|\n", "\n\n")
+	want = before + strings.TrimSuffix(metricsTable(t), "\n") + after
 	if *update {
 		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -44,7 +46,7 @@ func TestReadme(t *testing.T) {
 		return
 	}
 	if want != string(text) {
-		t.Errorf("the README's transcript or table of settings is out of date: go test ./cmd/podium -run Readme -update\n%s", firstDifference(string(text), want))
+		t.Errorf("the README's transcript or a table is out of date: go test ./cmd/podium -run Readme -update\n%s", firstDifference(string(text), want))
 	}
 }
 
