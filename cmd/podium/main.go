@@ -125,6 +125,7 @@ func newRoot(p *program) *cobra.Command {
 		newBackup(p),
 		newRestore(p),
 		newMigrate(p),
+		newHealthcheck(p),
 		newVersion(p),
 	)
 	return root
@@ -159,8 +160,16 @@ func newVersion(p *program) *cobra.Command {
 	}
 }
 
-// version is the module's version, or the commit that podium was built from.
+// release is the version that a build outside a checkout was given, as the
+// Dockerfile's is: -ldflags "-X main.release=v1.2.0".
+var release string
+
+// version is the release, the module's version, or the commit that podium was
+// built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
