@@ -402,7 +402,7 @@ func TestMissed(t *testing.T) {
 		{"every day at " + now.Add(-20*time.Minute).Format("15:04"), 20 * time.Minute, nil, 1, bot.Active},
 		{"every day at " + now.Add(-20*time.Minute).Format("15:04"), 24*10*time.Hour + 20*time.Minute, nil, 11, bot.Active},
 		{"every day at " + now.Add(-5*time.Minute).Format("15:04"), 24*10*time.Hour + 5*time.Minute, []string{"(late)"}, 10, bot.Active},
-		{"every 5 minutes", 10 * 24 * time.Hour, []string{""}, 2880, bot.Active},
+		{"every 5 minutes", 10 * 24 * time.Hour, []string{"(late)", "(late)", ""}, 2878, bot.Active},
 		{once(2 * time.Hour), 2 * time.Hour, []string{"(late)"}, 0, bot.Done},
 		{once(25 * time.Hour), 25 * time.Hour, nil, 1, bot.Done},
 		{"every day at " + now.Add(-20*time.Minute).Format("15:04") + " 3 times", 48*time.Hour + 20*time.Minute, nil, 3, bot.Done},

@@ -117,7 +117,7 @@ func (w *worker) post(ctx context.Context, r bot.Reminder, d bot.Delivery, tried
 	if late := now.Sub(r.Next); s.Once() && late > onceLateFor {
 		d.State, d.Reason = bot.Skipped, "podium was not running for a day after it was due"
 		return w.report(ctx, r, w.finish(ctx, r, true, d), "was not posted: "+d.Reason+".")
-	} else if next := s.Next(r.Next); !s.Once() && (late > lateFor || !next.IsZero() && !next.After(now)) {
+	} else if !s.Once() && late > lateFor {
 		return w.catchUp(ctx, r, s, d, now)
 	}
 	countdown, _ := s.Countdown()
@@ -229,14 +229,12 @@ func repeatable(p platform) time.Duration {
 }
 
 // catchUp records the occurrences that were missed and sets the reminder to
-// the last of them, if that is not too late, or to the first to come.
+// the first that it is not too late for.
 func (w *worker) catchUp(ctx context.Context, r bot.Reminder, s Schedule, d bot.Delivery, now time.Time) error {
 	var skipped []bot.Delivery
 	next := r.Next
 	for len(skipped) < maxSkips {
-		after := s.Next(next)
-		overtaken := !after.IsZero() && !after.After(now)
-		if next.IsZero() || next.After(now) || !overtaken && now.Sub(next) <= lateFor {
+		if next.IsZero() || now.Sub(next) <= lateFor {
 			break
 		}
 		missed := bot.Delivery{Reminder: r.ID, Due: next, Message: d.Message, Began: now, Tried: now}
@@ -245,7 +243,7 @@ func (w *worker) catchUp(ctx context.Context, r bot.Reminder, s Schedule, d bot.
 		}
 		missed.State, missed.Reason = bot.Skipped, "podium was not running or could not post when it was due"
 		skipped = append(skipped, missed)
-		next = after
+		next = s.Next(next)
 	}
 	w.reminders.log.WarnContext(ctx, "missed occurrences of a reminder are skipped", "reminder", r.ID, "skipped", len(skipped), "first", r.Next)
 	return w.conclude(ctx, r, w.continued(r, next), skipped...)

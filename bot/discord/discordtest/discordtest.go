@@ -43,7 +43,12 @@ type Sent struct {
 	Channel string
 	Private bool // ephemeral
 	Body    []byte
+	At      time.Time
 }
+
+// nonceFor is how long this Discord answers a post with the nonce of an
+// earlier one with that one's message: "the past few minutes".
+const nonceFor = 3 * time.Minute
 
 // A Request is one that podium made of the REST API.
 type Request struct {
@@ -71,6 +76,8 @@ type Server struct {
 	OnSent      func(Sent)    // called for each message
 	OnHello     func(Hello) (closeCode int)
 	OnHeartbeat func() (answer bool)
+	// Lag is how long a message takes to show in its channel's history.
+	Lag time.Duration
 	// Intercept may answer a request in Discord's place: with status 0 it does
 	// not. With keep the request takes effect all the same, as when an answer
 	// is lost on its way.
@@ -85,7 +92,8 @@ type Server struct {
 	hellos   []Hello
 	requests []Request
 	problems []string
-	nonces   map[string]string // message by channel and nonce
+	posts    []Sent
+	nonces   map[string]Sent // by channel and nonce
 	commands map[string]json.RawMessage
 	acks     map[string]chan []byte // by interaction
 	open     map[string]interaction // by token
@@ -110,8 +118,7 @@ type session struct {
 func New() *Server {
 	s := &Server{
 		Heartbeat: 40 * time.Second,
-		id:        600000000000000000,
-		nonces:    make(map[string]string),
+		nonces:    make(map[string]Sent),
 		commands:  make(map[string]json.RawMessage),
 		acks:      make(map[string]chan []byte),
 		open:      make(map[string]interaction),
@@ -169,8 +176,10 @@ func (s *Server) NewID() string {
 	return s.nextID()
 }
 
+// nextID is the snowflake of this moment. The lock is held.
 func (s *Server) nextID() string {
-	s.id++
+	const epoch = 1420070400000 // the first second of 2015, in milliseconds
+	s.id = max(s.id+1, (time.Now().UnixMilli()-epoch)<<22)
 	return strconv.FormatInt(s.id, 10)
 }
 
@@ -217,6 +226,14 @@ func (s *Server) Requests(prefix string) []Request {
 		}
 	}
 	return list
+}
+
+// Posts are podium's own messages in channels so far: all but responses to
+// interactions.
+func (s *Server) Posts() []Sent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.posts)
 }
 
 // Hellos are the sessions begun and resumed so far.
@@ -585,6 +602,10 @@ func (s *Server) serve(req Request, r *http.Request) (any, *apiError) {
 		return s.serveWebhook(req, parts[2])
 	case parts[0] == "channels" && len(parts) == 3 && parts[2] == "messages" && req.Method == "POST":
 		return s.servePost(parts[1], req)
+	case parts[0] == "channels" && len(parts) == 3 && parts[2] == "messages" && req.Method == "GET":
+		return s.serveHistory(parts[1], r)
+	case req.Path == "/users/@me/channels" && req.Method == "POST":
+		return map[string]any{"id": Direct, "type": 1}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -649,7 +670,7 @@ func (s *Server) respond(id, token string, body []byte) *apiError {
 	s.change()
 	s.mu.Unlock()
 	if r.Type == 4 {
-		s.sent(Sent{message, i.channel, d.Flags&64 != 0, r.Data})
+		s.sent(Sent{message, i.channel, d.Flags&64 != 0, r.Data, time.Now()})
 	}
 	ack <- body
 	return nil
@@ -679,7 +700,7 @@ func (s *Server) serveWebhook(req Request, token string) (any, *apiError) {
 	} else {
 		s.problem(checkFollowup(req.Body), "follow-up", req.Body)
 	}
-	s.sent(Sent{id, i.channel, d.Flags&64 != 0, req.Body})
+	s.sent(Sent{id, i.channel, d.Flags&64 != 0, req.Body, time.Now()})
 	return map[string]any{"id": id, "channel_id": i.channel}, nil
 }
 
@@ -695,14 +716,37 @@ func (s *Server) servePost(channel string, req Request) (any, *apiError) {
 		s.mu.Unlock()
 		return nil, &apiError{404, 10003, "Unknown Channel"}
 	}
-	id, again := s.nonces[channel+"/"+d.Nonce]
-	if !d.Enforce || !again {
-		id = s.nextID()
-		s.nonces[channel+"/"+d.Nonce] = id
+	m, again := s.nonces[channel+"/"+d.Nonce]
+	again = again && d.Enforce && time.Since(m.At) < nonceFor
+	if !again {
+		m = Sent{s.nextID(), channel, false, req.Body, time.Now()}
+		s.nonces[channel+"/"+d.Nonce] = m
+		s.posts = append(s.posts, m)
 	}
 	s.mu.Unlock()
-	if !d.Enforce || !again {
-		s.sent(Sent{id, channel, false, req.Body})
+	if !again {
+		s.sent(m)
 	}
-	return map[string]any{"id": id, "channel_id": channel, "nonce": d.Nonce}, nil
+	return map[string]any{"id": m.ID, "channel_id": channel, "nonce": d.Nonce}, nil
+}
+
+// serveHistory lists podium's messages in a channel, as Discord does: the
+// oldest after a snowflake, the newest of them first, without their nonces.
+func (s *Server) serveHistory(channel string, r *http.Request) (any, *apiError) {
+	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.objects["/channels/"+channel+"/messages"]; ok {
+		return v, nil
+	}
+	list := []any{}
+	for _, m := range s.posts {
+		id, _ := strconv.ParseInt(m.ID, 10, 64)
+		if m.Channel == channel && id > after && time.Since(m.At) >= s.Lag && len(list) < limit {
+			list = append(list, map[string]any{"id": m.ID, "channel_id": channel, "author": map[string]any{"id": Self, "bot": true}})
+		}
+	}
+	slices.Reverse(list)
+	return list, nil
 }

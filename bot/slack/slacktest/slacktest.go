@@ -122,6 +122,8 @@ type Server struct {
 	// clock is ahead.
 	Scopes []string
 	Skew   time.Duration
+	// Lag is how long a message takes to show in its channel's history.
+	Lag time.Duration
 	// Check, if set, returns what is wrong with a message's blocks or view.
 	Check func(blocks json.RawMessage) error
 
@@ -495,7 +497,7 @@ func (s *Server) serveHistory(w http.ResponseWriter, form url.Values) {
 	var list []map[string]any
 	s.mu.Lock()
 	for _, m := range slices.Backward(s.messages) {
-		if m.Method != "chat.postMessage" || m.Channel != form.Get("channel") || m.Thread != "" || m.TS < form.Get("oldest") {
+		if m.Method != "chat.postMessage" || m.Channel != form.Get("channel") || m.Thread != "" || m.TS < form.Get("oldest") || time.Since(m.At) < s.Lag {
 			continue
 		}
 		shown := map[string]any{"type": "message", "ts": m.TS, "text": m.Text, "bot_id": BotID}
