@@ -65,6 +65,7 @@ type Reminders struct {
 	log    *slog.Logger
 	meter  bot.Meter
 	now    func() time.Time
+	clock  func() time.Time // now, if it is not time.Now
 	limits map[string]Limit
 	settle time.Duration
 	beside bool
@@ -89,7 +90,7 @@ type platform struct {
 // date.
 func New(ctx context.Context, o Options) (*Reminders, error) {
 	r := &Reminders{
-		store: o.Store, log: o.Log, meter: cmp.Or(o.Meter, bot.NoMeter), now: o.Now,
+		store: o.Store, log: o.Log, meter: cmp.Or(o.Meter, bot.NoMeter), now: o.Now, clock: o.Now,
 		limits:    o.Limits,
 		settle:    settle,
 		beside:    o.Beside,
@@ -108,7 +109,7 @@ func New(ctx context.Context, o Options) (*Reminders, error) {
 		return nil, err
 	}
 	var err error
-	r.insert, err = newJobs(o.Store, nil, nil, r.log)
+	r.insert, err = newJobs(o.Store, nil, nil, o.Now, r.log)
 	return r, err
 }
 
@@ -146,7 +147,7 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		return fmt.Errorf("the tables of River: %w", err)
 	}
 	w := &worker{reminders: r, composer: c, turns: newTurns(r.limits)}
-	work, err := newJobs(r.store, names, w, r.log)
+	work, err := newJobs(r.store, names, w, r.clock, r.log)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,7 +172,13 @@ type testbed struct {
 
 func newTestbed(t testing.TB, st *store.SQL, limit Limit) *testbed {
 	t.Helper()
-	r, err := New(t.Context(), Options{Store: st, Log: slog.New(slog.DiscardHandler), Limits: map[string]Limit{"fake": limit}})
+	return newTestbedAt(t, st, limit, nil)
+}
+
+// newTestbedAt is newTestbed with a clock.
+func newTestbedAt(t testing.TB, st *store.SQL, limit Limit, now func() time.Time) *testbed {
+	t.Helper()
+	r, err := New(t.Context(), Options{Store: st, Log: slog.New(slog.DiscardHandler), Limits: map[string]Limit{"fake": limit}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -666,44 +673,111 @@ func (g *gate) open() {
 	g.closed = false
 }
 
-// TestClockSetBack: after the clock was set back an hour, what was posted is
-// not posted again, and what is due waits for its time.
+// A wall is a clock that can be set.
+type wall struct{ ahead atomic.Int64 }
+
+func (c *wall) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *wall) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
+
+// TestClockSetBack sets the clock back by an hour: podium's and River's, not
+// the platform's. What was posted before is not posted again, and what is due
+// waits for its time.
 func TestClockSetBack(t *testing.T) {
 	onEach(t, func(t *testing.T, st *store.SQL) {
-		b := newTestbed(t, st, Limit{})
+		clock := new(wall)
+		b := newTestbedAt(t, st, Limit{}, clock.now)
 		now := time.Now()
 		posted := b.add("lllll", hourly, now.Add(-time.Hour), now)
 		b.start()
 		b.delivered(posted, posted.Next, bot.Posted)
 		b.eventually("the next occurrence", func() bool { return b.reminder(posted.ID).Next.After(posted.Next) })
 		next := b.reminder(posted.ID).Next
-		b.stop()
-
-		back := newTestbed(t, st, Limit{})
-		back.now = func() time.Time { return time.Now().Add(-time.Hour) }
-		waiting := back.add("mmmmm", hourly, now.Add(-3*time.Hour), now)
-		due := back.add("nnnnn", hourly, now.Add(-3*time.Hour), now.Add(-time.Hour))
-		// As if the jobs had been there before: River does not look at our clock.
-		again := occurrence{posted.ID, posted.Next.Unix()}
-		early := occurrence{waiting.ID, waiting.Next.Unix()}
+		clock.set(-time.Hour)
+		waiting := b.add("mmmmm", hourly, now.Add(-3*time.Hour), now)
+		due := b.add("nnnnn", hourly, now.Add(-3*time.Hour), now.Add(-time.Hour))
+		// As if the jobs had been due just before.
 		var many []river.InsertManyParams
-		for _, o := range []occurrence{again, early} {
+		for _, r := range []bot.Reminder{posted, waiting} {
+			o := occurrence{r.ID, r.Next.Unix()}
 			many = append(many, params("fake", o, o.due()))
 		}
-		if _, err := back.insert.InsertMany(t.Context(), many); err != nil {
+		if _, err := b.insert.InsertMany(t.Context(), many); err != nil {
 			t.Fatal(err)
 		}
-		back.start()
-		back.delivered(due, due.Next, bot.Posted)
-		back.stop()
-		if posts := back.fake.made(); len(posts) != 1 || posts[0].text != "title of nnnnn" {
-			t.Errorf("posts %v, want that of nnnnn alone", posts)
+		if err := b.enqueueNext(t.Context(), due); err != nil {
+			t.Fatal(err)
 		}
-		if got := back.reminder(posted.ID).Next; !got.Equal(next) {
+		b.delivered(due, due.Next, bot.Posted)
+		b.stop()
+		if posts := b.fake.made(); len(posts) != 2 || posts[1].text != "title of nnnnn" {
+			t.Errorf("posts %v, want those of lllll and nnnnn", posts)
+		}
+		if got := b.reminder(posted.ID).Next; !got.Equal(next) {
 			t.Errorf("the next occurrence is %s, want %s", got, next)
 		}
 		if _, tried, err := st.Delivery(t.Context(), waiting.ID, waiting.Next); tried || err != nil {
 			t.Errorf("an occurrence was tried before its time: %v", err)
+		}
+	})
+}
+
+// TestClockPutRight: the clock was fast by an hour and is put right while the
+// outcome of an attempt is not known.
+func TestClockPutRight(t *testing.T) {
+	lost := errors.New("connection reset")
+	onEach(t, func(t *testing.T, st *store.SQL) {
+		for i, test := range []struct {
+			name       string
+			arrived    bool
+			find       error
+			repeatable time.Duration
+			want       bot.DeliveryState // soon
+			posts      int
+		}{
+			{"arrived", true, nil, 0, bot.Posted, 1},
+			{"lost", false, nil, 0, bot.Posting, 0},
+			{"can not tell, but repeat", true, bot.ErrUnknown, time.Minute, bot.Unknown, 1}, // nobody knows how long ago it was
+		} {
+			clock := new(wall)
+			clock.set(time.Hour)
+			b := newTestbedAt(t, st, Limit{}, clock.now)
+			putRight := func(n int, _ string) error {
+				if n > 0 {
+					return nil
+				}
+				clock.set(0)
+				return lost
+			}
+			if test.arrived {
+				b.fake.after = putRight
+			} else {
+				b.fake.before = putRight
+			}
+			looked := make(chan struct{}, 100)
+			b.fake.find = func(string) error { looked <- struct{}{}; return test.find }
+			b.fake.repeatable = test.repeatable
+			r := b.add(fmt.Sprint("ooooo", i), hourly, clock.now().Add(-time.Hour), clock.now())
+			b.start()
+			b.delivered(r, r.Next, test.want)
+			<-looked
+			if test.want == bot.Posting {
+				<-looked // and has settled
+				b.eventually(test.name+": it waits for its time", func() bool {
+					d, _, err := st.Delivery(t.Context(), r.ID, r.Next)
+					return err == nil && d.Tried.Before(r.Next)
+				})
+			}
+			if posts := b.fake.made(); len(posts) != test.posts {
+				t.Errorf("%s: posts %v, want %d", test.name, posts, test.posts)
+			}
+			if test.want == bot.Posting {
+				clock.set(time.Hour) // its time has come again
+				b.delivered(r, r.Next, bot.Posted)
+				if posts := b.fake.made(); len(posts) != 1 {
+					t.Errorf("%s: posts %v at its time, want 1", test.name, posts)
+				}
+			}
+			b.stop()
 		}
 	})
 }

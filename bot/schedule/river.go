@@ -45,12 +45,16 @@ type jobs interface {
 }
 
 // newJobs makes a client of the store's database. Without queues it can only
-// insert.
-func newJobs(st *store.SQL, queues []string, w *worker, log *slog.Logger) (jobs, error) {
+// insert. A now of nil stands for River's own clock, which on PostgreSQL is the
+// server's.
+func newJobs(st *store.SQL, queues []string, w *worker, now func() time.Time, log *slog.Logger) (jobs, error) {
 	config := &river.Config{
 		// River reports at warn what podium logs itself, or mends.
 		Logger:      slog.New(&quiet{log.Handler()}),
 		MaxAttempts: maxAttempts,
+	}
+	if now != nil {
+		config.Test.Time = clockOf(now)
 	}
 	if len(queues) > 0 {
 		workers := river.NewWorkers()
@@ -62,7 +66,7 @@ func newJobs(st *store.SQL, queues []string, w *worker, log *slog.Logger) (jobs,
 		}
 		config.JobTimeout = jobTimeout
 		config.RescueStuckJobsAfter = rescueAfter
-		config.RetryPolicy = retries{}
+		config.RetryPolicy = retries{w.reminders.now}
 		config.FetchPollInterval = poll
 		config.CompletedJobRetentionPeriod = time.Hour
 	}
@@ -78,12 +82,19 @@ func client[T any](driver riverdriver.Driver[T], config *river.Config) (jobs, er
 	return river.NewClient(driver, config)
 }
 
+// clockOf has River look at another clock.
+type clockOf func() time.Time
+
+func (c clockOf) Now() time.Time { return c() }
+
+func (c clockOf) NowOrNil() *time.Time { return new(c()) }
+
 // retries lets a failed attempt be repeated soon, and then for as long as it
 // takes.
-type retries struct{}
+type retries struct{ now func() time.Time }
 
-func (retries) NextRetry(job *rivertype.JobRow) time.Time {
-	return time.Now().Add(min(time.Duration(len(job.Errors)+1)*time.Second, rescueAfter))
+func (r retries) NextRetry(job *rivertype.JobRow) time.Time {
+	return r.now().Add(min(time.Duration(len(job.Errors)+1)*time.Second, rescueAfter))
 }
 
 // uniqueStates are those of jobs that are still to come: another job for the

@@ -194,14 +194,20 @@ func (w *worker) remember(ctx context.Context, ref bot.MessageRef, reply bot.Rep
 func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolved bool, err error) {
 	finding, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	// Clocks differ: a platform may have dated the post a little earlier.
-	ref, found, err := p.Find(finding, d.Message.Channel, d.Key(), d.Began.Add(-time.Minute))
 	now := w.reminders.now()
+	setBack := d.Began.After(now) || d.Tried.After(now)
+	// Clocks differ: a platform may have dated the post a little earlier, or
+	// much, if ours was fast and has been put right.
+	since := d.Began.Add(-time.Minute)
+	if setBack {
+		since = now.Add(-giveUp)
+	}
+	ref, found, err := p.Find(finding, d.Message.Channel, d.Key(), since)
 	switch {
 	case found && err == nil:
 		d.State, d.Message = bot.Posted, ref
 		return true, nil
-	case errors.Is(err, bot.ErrUnknown) && now.Add(postTimeout).Before(d.Began.Add(repeatable(p))):
+	case errors.Is(err, bot.ErrUnknown) && !setBack && now.Add(postTimeout).Before(d.Began.Add(repeatable(p))):
 		return false, nil
 	case errors.Is(err, bot.ErrUnknown):
 		d.State, d.Reason = bot.Unknown, "the platform can not tell whether it arrived"
@@ -211,9 +217,15 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("looking for a post: %w", err)
+	case setBack && d.Tried.After(now):
+		// Nobody knows how long ago it was: count from now.
+		before := d.Tried
+		d.Tried = now
+		if _, err := w.reminders.store.BeginDelivery(ctx, *d, false, before); err != nil {
+			return false, err
+		}
 	}
-	// A clock that was set back makes the attempt lie ahead: settle from now.
-	if wait := min(d.Tried.Add(w.reminders.settle).Sub(now), w.reminders.settle); wait > 0 {
+	if wait := d.Tried.Add(w.reminders.settle).Sub(now); wait > 0 {
 		return false, river.JobSnooze(wait)
 	}
 	return false, nil
