@@ -1,24 +1,17 @@
 package schedule
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"podium/bot"
 	"podium/bot/bottest"
-	"podium/bot/store"
 )
 
 // Each of these benchmarks is one measurement: run them with -benchtime 1x and
@@ -169,118 +162,4 @@ func BenchmarkLimited(b *testing.B) {
 			b.ReportMetric(100*rate/20, "%-of-allowed")
 		}
 	})
-}
-
-// BenchmarkRestart measures from the start of a process after kill -9 to the
-// first post of what was due meanwhile, and after SIGTERM.
-func BenchmarkRestart(b *testing.B) {
-	benchEach(b, func(b *testing.B, address string) {
-		var posted chan time.Time
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/post" {
-				posted <- time.Now()
-			}
-			json.NewEncoder(w).Encode("id")
-		}))
-		defer server.Close()
-		arg, err := json.Marshal([2]string{address, server.URL})
-		if err != nil {
-			b.Fatal(err)
-		}
-		n := 0
-		for b.Loop() {
-			for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-				posted = make(chan time.Time, 100)
-				// Opened by this process too: it only adds.
-				st, err := store.Open(b.Context(), address, store.Options{Create: true})
-				if err != nil {
-					b.Fatal(err)
-				}
-				bed := newTestbed(b, st, Limit{})
-				add := func(due time.Time) {
-					n++
-					r := bed.add(fmt.Sprintf("q%04d", n), "every day at 12:00", time.Now().Add(-time.Hour), due)
-					if err := bed.enqueueNext(b.Context(), r); err != nil {
-						b.Fatal(err)
-					}
-				}
-				start := func() *exec.Cmd {
-					c := exec.Command(os.Args[0])
-					c.Env = append(os.Environ(), childEnv+"="+string(arg))
-					if err := c.Start(); err != nil {
-						b.Fatal(err)
-					}
-					return c
-				}
-				add(time.Now())
-				child := start()
-				<-posted // it runs
-				child.Process.Signal(signal)
-				child.Wait()
-				add(time.Now().Add(2 * time.Second)) // scheduled by whoever leads
-				time.Sleep(3 * time.Second)          // it is due while nobody runs
-				begin := time.Now()
-				child = start()
-				at := <-posted
-				child.Process.Kill()
-				child.Wait()
-				if err := st.Close(b.Context()); err != nil {
-					b.Fatal(err)
-				}
-				b.ReportMetric(at.Sub(begin).Seconds(), "s-after-"+signal.String())
-			}
-		}
-	})
-}
-
-// BenchmarkIdle measures a process with 100,000 reminders of which none is due.
-func BenchmarkIdle(b *testing.B) {
-	benchEach(b, func(b *testing.B, address string) {
-		for b.Loop() {
-			st, err := store.Open(b.Context(), address, store.Options{Create: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-			bed := newTestbed(b, st, Limit{})
-			begin := time.Now()
-			bed.fill(100_000, 1000, time.Now().Add(30*24*time.Hour), time.Second)
-			b.Logf("100,000 kept in %v", time.Since(begin))
-			arg, err := json.Marshal([2]string{address, "http://127.0.0.1:1"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), childEnv+"="+string(arg))
-			if err := child.Start(); err != nil {
-				b.Fatal(err)
-			}
-			time.Sleep(10 * time.Second) // it has settled
-			cpu, _ := usage(b, child.Process.Pid)
-			time.Sleep(30 * time.Second)
-			later, rss := usage(b, child.Process.Pid)
-			child.Process.Signal(syscall.SIGTERM)
-			child.Wait()
-			if err := st.Close(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(100*(later-cpu).Seconds()/30, "%-CPU")
-			b.ReportMetric(float64(rss)/1e6, "MB")
-		}
-	})
-}
-
-// usage is the CPU time and the resident memory of a process.
-func usage(b *testing.B, pid int) (cpu time.Duration, rss int) {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Skip("no /proc here: ", err)
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest) // from the third on
-	var user, system, pages int
-	fmt.Sscan(fields[11], &user)
-	fmt.Sscan(fields[12], &system)
-	fmt.Sscan(fields[21], &pages)
-	return time.Duration(user+system) * 10 * time.Millisecond, pages * os.Getpagesize()
 }

@@ -157,6 +157,7 @@ func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or two")
 	}
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

@@ -2,35 +2,37 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"math/rand/v2"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"podium/bot"
 	"podium/bot/bottest"
+	"podium/bot/discord/discordtest"
 	"podium/bot/slack/slacktest"
 	"podium/bot/store"
 )
 
-// keep puts active reminders into the database at address, a second apart from
-// due on, in so many channels. The first posts of one who found it there are
-// the reconciler's.
-func keep(t *testing.T, address string, n, channels int, words, ref string, due time.Time) []bot.Reminder {
+// keep puts active reminders into the database at address, one in each channel,
+// a second apart from due on.
+func keep(t *testing.T, address, platform, workspace, author string, channels []string, due time.Time) []bot.Reminder {
 	t.Helper()
 	st, err := store.Open(t.Context(), address, store.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var list []bot.Reminder
-	for i := range n {
-		r := bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: bot.Slack, Workspace: slacktest.Team, Channel: fmt.Sprintf("D%04d", i%channels),
-			Author: bot.User{ID: slacktest.Admin}, Schedule: words, Zone: "UTC", Start: due.Add(-time.Hour).UTC().Truncate(time.Second),
-			Ref: ref, Title: "what it posts", State: bot.Active,
-			Next: due.Add(time.Duration(i) * time.Second / 2).UTC().Truncate(time.Second)}
+	for i, channel := range channels {
+		r := bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: platform, Workspace: workspace, Channel: channel,
+			Author: bot.User{ID: author}, Schedule: "every day at 12:00", Zone: "UTC", Start: due.Add(-time.Hour).UTC().Truncate(time.Second),
+			Ref: "troop_count.iraq", Title: "what it posts", State: bot.Active,
+			Next: due.Add(time.Duration(i) * time.Second).UTC().Truncate(time.Second)}
 		if ok, err := st.AddReminder(t.Context(), r); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -42,28 +44,73 @@ func keep(t *testing.T, address string, n, channels int, words, ref string, due 
 	return list
 }
 
-// TestRemindersInSlack sets a reminder as an admin does, with the buttons, and
-// sees one that is due posted.
-func TestRemindersInSlack(t *testing.T) {
-	address := sqliteFile(t)
-	due := keep(t, address, 1, 1, "every day at 12:00", "troop_count.iraq", time.Now())[0]
-	x := serveSlack(t, newSlack(t), "http", address)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	all, err := x.WaitMessages(ctx, 1)
+// soon is a schedule that is due once, at the next minute that is not too near
+// for a command to be confirmed.
+func soon() string {
+	return time.Now().UTC().Add(70*time.Second).Truncate(time.Minute).Format("2006-01-02 15:04") + " UTC"
+}
+
+// fate waits until it is known what became of r's next occurrence, and r goes
+// on.
+func fate(t *testing.T, address string, r bot.Reminder) (bot.Delivery, bot.Reminder) {
+	t.Helper()
+	st, err := store.Open(t.Context(), address, store.Options{})
 	if err != nil {
-		t.Fatalf("nothing is posted: %v; log:\n%s", err, x.log)
+		t.Fatal(err)
 	}
-	posted := all[0]
-	key, _ := posted.Metadata.Payload["key"].(string)
-	if !strings.HasPrefix(shown(posted.Text), "The US has some 2,500 troops in Iraq.\n") || posted.Channel != due.Channel || key == "" {
-		t.Errorf("posted %q to %s with key %q", posted.Text, posted.Channel, key)
+	defer st.Close(context.WithoutCancel(t.Context()))
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		d, ok, err := st.Delivery(t.Context(), r.ID, r.Next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, _, err := st.Reminder(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok && d.State != bot.Posting && (after.State != bot.Active || !after.Next.Equal(r.Next)) {
+			return d, after
+		}
 	}
+	t.Fatalf("nobody knows what became of %s", r.ID)
+	return bot.Delivery{}, bot.Reminder{}
+}
+
+// checkLost checks what became of a reminder whose post's answer was lost, and
+// of one that podium may not post, whose author is told once.
+func checkLost(t *testing.T, address string, lost, barred bot.Reminder, told func() []string, remedy string) {
+	t.Helper()
+	if d, r := fate(t, address, lost); d.State != bot.Posted || d.Message.ID == "" || r.State != bot.Active {
+		t.Errorf("a post whose answer was lost is %+v, its reminder %s", d, r.State)
+	}
+	if d, r := fate(t, address, barred); d.State != bot.Skipped || r.State != bot.Paused || !strings.Contains(r.Problem, remedy) {
+		t.Errorf("a post that is not allowed is %+v, its reminder %s: %s", d, r.State, r.Problem)
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(told()) == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	}
+	if got := told(); len(got) != 1 || !strings.HasPrefix(got[0], "Reminder "+barred.ID) || !strings.Contains(got[0], "is paused. ") || !strings.Contains(got[0], remedy) {
+		t.Errorf("the author is told %q, want once that it is paused, and %q", got, remedy)
+	}
+}
+
+// TestRemindersInSlack sets a reminder as an admin does, with the buttons, and
+// sees it posted; one whose answer is lost, and one that may not be posted.
+func TestRemindersInSlack(t *testing.T) {
+	t.Parallel()
+	address := sqliteFile(t)
+	list := keep(t, address, bot.Slack, slacktest.Team, slacktest.Person, []string{"D0001", slacktest.Archived}, time.Now())
+	slack := newSlack(t)
+	slack.Lag = 2 * time.Second
+	slack.Fail("chat.postMessage", slacktest.Fault{Lost: true})
+	x := serveSlack(t, slack, "http", address)
 	say := func(user, text string) slacktest.Message {
 		t.Helper()
-		return x.does(t, 1, func(ctx context.Context) error {
+		var at int
+		x.does(t, 1, func(ctx context.Context) error {
+			at = len(x.Messages())
 			return x.Link.Command(ctx, slacktest.Command{Text: text, User: user})
-		})[0]
+		})
+		return answer(t, x, at)
 	}
 	has := func(m slacktest.Message, want string) {
 		t.Helper()
@@ -74,131 +121,186 @@ func TestRemindersInSlack(t *testing.T) {
 			t.Errorf("%q is public", m.Text)
 		}
 	}
-	has(say(slacktest.Person, "remind every weekday at 9:00 about how many troops are in iraq"), "Only those who manage this channel")
-	has(say(slacktest.Admin, "remind every weekday at 9:00 in <#"+slacktest.Foreign+"|foreign> about troop numbers"), "I can not post there yet.")
-	draft := say(slacktest.Admin, "remind every weekday at 9:00 about how many troops are in iraq")
-	has(draft, "Every weekday at 09:00, Europe/Berlin, in #general: How many troops.\nNext: ")
+	when := soon()
+	draft := say(slacktest.Admin, "remind "+when+" about how many troops are in iraq")
+	has(draft, "Once, "+strings.TrimSuffix(when, " UTC")+", UTC, in #general: How many troops.\nNext: ")
 	press := func(user, label string) slacktest.Message {
 		t.Helper()
-		return x.does(t, 1, func(ctx context.Context) error {
+		var at int
+		x.does(t, 1, func(ctx context.Context) error {
+			at = len(x.Messages())
 			return x.Link.Press(ctx, x.Pressed(draft, user, buttons(draft)[label]))
-		})[0]
+		})
+		return answer(t, x, at)
 	}
 	has(press(slacktest.Person, bot.LabelConfirm), "Only who sent the command can decide that.")
-	has(press(slacktest.Admin, bot.LabelConfirm), "is set. Every weekday at 09:00")
-	has(say(slacktest.Admin, "remind list"), "Every weekday at 09:00, Europe/Berlin, in #general: How many troops.")
+	has(press(slacktest.Admin, bot.LabelConfirm), "is set. Once, ")
+	has(say(slacktest.Admin, "remind list"), "in #general: How many troops.")
+	has(say(slacktest.Person, "remind every weekday at 9:00 about how many troops are in iraq"), "Only those who manage this channel")
+	has(say(slacktest.Admin, "remind every weekday at 9:00 in <#"+slacktest.Foreign+"|foreign> about troop numbers"), "I can not post there yet. ")
+	has(say(slacktest.Admin, "remind every weekday at 9:00 about troop numbers"), "Every weekday at 09:00, Europe/Berlin, in #general: How many troops.\nNext: ")
 	has(say(slacktest.Admin, "remind evry day at 9:00 about troop numbers"), `Did you mean "every"?`)
+
+	posts := func(channel string) (list []slacktest.Message) {
+		for _, m := range x.Messages() {
+			if m.Method == "chat.postMessage" && m.Channel == channel {
+				list = append(list, m)
+			}
+		}
+		return list
+	}
+	checkLost(t, address, list[0], list[1], func() (told []string) {
+		for _, m := range posts(slacktest.Direct) {
+			told = append(told, shown(m.Text))
+		}
+		return told
+	}, "unarchive it")
+	if n := slack.Calls("conversations.history"); n == 0 {
+		t.Error("Slack was not asked for the post whose answer was lost")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	if err := x.Wait(ctx, func() bool { return len(posts(slacktest.General)) > 0 }); err != nil {
+		t.Fatalf("nothing is posted: %v; log:\n%s", err, x.log)
+	}
+	for _, channel := range []string{"D0001", slacktest.General} {
+		all := posts(channel)
+		if len(all) != 1 || !strings.HasPrefix(shown(all[0].Text), "The US has some 2,500 troops in Iraq.\n") || all[0].Metadata.Payload["key"] == "" {
+			t.Errorf("posts in %s: %+v, want one with its key", channel, all)
+		}
+	}
 }
 
-// TestRemindersSurviveKills kills the real program while it posts to a Slack
-// that loses answers: every occurrence is posted once. The long version is
-// bot/schedule's TestCrash.
-func TestRemindersSurviveKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
+// answer is the first private message from the n-th on.
+func answer(t *testing.T, x *slackServe, n int) (m slacktest.Message) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := x.Wait(ctx, func() bool {
+		for _, m = range x.Messages()[n:] {
+			if m.Private() {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		t.Fatalf("podium does not answer: %v; log:\n%s", err, x.log)
 	}
-	for _, test := range []struct {
-		name     string
-		address  func(testing.TB) string
-		replicas int
-	}{
-		{"sqlite", sqliteFile, 1},
-		{"postgres", bottest.Postgres, 2},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			const n, kills = 40, 3
-			address := test.address(t)
-			slack := newSlack(t)
-			var faults []slacktest.Fault
-			for i := range n {
-				switch i % 8 {
-				case 1:
-					faults = append(faults, slacktest.Fault{Lost: true})
-				case 4:
-					faults = append(faults, slacktest.Fault{Status: 503})
-				case 6:
-					faults = append(faults, slacktest.Fault{Status: 429, RetryAfter: 1})
-				default:
-					faults = append(faults, slacktest.Fault{Delay: time.Duration(50*i) * time.Millisecond % (300 * time.Millisecond)})
-				}
+	return m
+}
+
+// TestRemindersInDiscord is the same in Discord, with its nonces.
+func TestRemindersInDiscord(t *testing.T) {
+	t.Parallel()
+	const barred = "500000000000000009"
+	address := sqliteFile(t)
+	list := keep(t, address, bot.Discord, discordtest.Guild, discordtest.Person, []string{discordtest.Thread, barred}, time.Now())
+	s := newDiscord(t)
+	s.Lag = 2 * time.Second
+	s.Set("/channels/"+barred, map[string]any{"id": barred, "type": 0, "guild_id": discordtest.Guild})
+	var asked atomic.Bool
+	s.Intercept = func(r discordtest.Request) (status int, header http.Header, body string, keep bool) {
+		switch r.Method + " " + r.Path {
+		case "GET /channels/" + discordtest.Thread + "/messages":
+			asked.Store(true)
+		case "POST /channels/" + discordtest.Thread + "/messages":
+			if !asked.Load() {
+				return http.StatusGatewayTimeout, nil, "", true
 			}
-			slack.Fail("chat.postMessage", faults...)
-			words := "countdown to " + time.Now().AddDate(0, 1, 0).Format(time.DateOnly) + " every day at 12:00"
-			list := keep(t, address, n, 10, words, "", time.Now().Add(4*time.Second))
-			start := func() *process {
-				return startServe(t, "PODIUM_DATABASE_URL="+address, "PODIUM_SLACK_BOT_TOKEN="+slacktest.BotToken,
-					"PODIUM_SLACK_SIGNING_SECRET="+slacktest.Secret, "PODIUM_SLACK_API_URL="+slack.APIURL)
+		case "POST /channels/" + barred + "/messages":
+			return http.StatusForbidden, nil, `{"code":50013,"message":"Missing Permissions"}`, false
+		}
+		return 0, nil, "", false
+	}
+	x := serveDiscord(t, s, true, address)
+	go func() {
+		for x.log.Scan() { // so that it never waits for its reader
+		}
+	}()
+	remind := func(sub string, options ...string) map[string]any {
+		data := discordtest.Command(sub, options...)
+		data["name"] = "podium-remind"
+		return data
+	}
+	// say is the response to an interaction; reminders are posted meanwhile.
+	say := func(i map[string]any, want string) discordtest.Sent {
+		t.Helper()
+		body, err := x.Post("http://"+x.address+"/discord/interactions", i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var response struct{ Data json.RawMessage }
+		if err := json.Unmarshal(body, &response); err != nil {
+			t.Fatal(err)
+		}
+		m := discordtest.Sent{Body: response.Data}
+		if !strings.Contains(m.Text(), want) || !strings.Contains(string(body), `"flags":64`) {
+			t.Errorf("podium says %q in %s, want %q in private", m.Text(), body, want)
+		}
+		return m
+	}
+	when := soon()
+	draft := say(s.Interaction(2, remind("set", "when", when, "about", "how many troops are in iraq"), nil), ": How many troops.\nNext: ")
+	press := func(label string, fields map[string]any, want string) {
+		t.Helper()
+		for _, b := range draft.Buttons() {
+			if b.Label == label {
+				i := s.Interaction(3, map[string]any{"custom_id": b.ID, "component_type": 2}, fields)
+				i["message"] = map[string]any{"id": "1", "flags": 64}
+				say(i, want)
+				return
 			}
-			processes := make([]*process, test.replicas)
-			for i := range processes {
-				processes[i] = start()
+		}
+		t.Errorf("no button %q: %v", label, draft.Buttons())
+	}
+	other := map[string]any{"member": map[string]any{"user": map[string]any{"id": "300000000000000009"}, "permissions": "2147483647"}}
+	press(bot.LabelConfirm, other, "Only who sent the command can decide that.")
+	press(bot.LabelConfirm, nil, "is set. Once, ")
+	say(s.Interaction(2, remind("list"), nil), ": How many troops.")
+	mayNot := map[string]any{"member": map[string]any{"user": map[string]any{"id": discordtest.Person}, "permissions": "2048"}}
+	say(s.Interaction(2, remind("set", "when", "every day at 9:00", "about", "troop numbers"), mayNot), "Only those who manage this channel")
+	say(s.Interaction(2, remind("set", "when", "every day at 9:00", "about", "troop numbers"), map[string]any{"app_permissions": "1024"}),
+		"I can not post there yet. Allow podium Send Messages, Embed Links, Read Message History in the channel.")
+
+	posts := func(channel string) (list []discordtest.Sent) {
+		for _, m := range s.Posts() {
+			if m.Channel == channel {
+				list = append(list, m)
 			}
-			for i := range kills {
-				// At any moment between two posts and in one.
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-				_, err := slack.WaitMessages(ctx, 5+10*i)
-				cancel()
-				if err != nil {
-					t.Fatal(err)
-				}
-				<-time.After(rand.N(400 * time.Millisecond))
-				p := processes[i%test.replicas]
-				if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-					t.Fatal(err)
-				}
-				// Killed is what it is.
-				_ = p.cmd.Wait()
-				processes[i%test.replicas] = start()
-			}
-			for _, p := range processes {
-				go func() {
-					for p.log.Scan() { // so that it never waits for its reader
-					}
-				}()
-			}
-			st, err := store.Open(t.Context(), address, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer st.Close(context.WithoutCancel(t.Context()))
-			open := len(list)
-			for deadline := time.Now().Add(2 * time.Minute); open > 0 && time.Now().Before(deadline); {
-				<-time.After(200 * time.Millisecond)
-				open = 0
-				for _, r := range list {
-					d, ok, err := st.Delivery(t.Context(), r.ID, r.Next)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if !ok || d.State == bot.Posting {
-						open++
-					}
-				}
-			}
-			times := make(map[string]int)
-			for _, m := range slack.Messages() {
-				key, _ := m.Metadata.Payload["key"].(string)
-				times[key]++
-			}
-			for _, r := range list {
-				d, _, err := st.Delivery(t.Context(), r.ID, r.Next)
-				if err != nil {
-					t.Fatal(err)
-				}
-				key := bot.Delivery{Reminder: r.ID, Due: r.Next}.Key()
-				if d.State != bot.Posted || times[key] != 1 {
-					t.Errorf("%s is %q and was posted %d times", key, d.State, times[key])
-				}
-			}
-			for _, p := range processes {
-				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-					t.Error(err)
-				}
-				if err := p.cmd.Wait(); err != nil {
-					t.Errorf("podium serve after SIGTERM: %v", err)
-				}
-			}
-		})
+		}
+		return list
+	}
+	checkLost(t, address, list[0], list[1], func() (told []string) {
+		for _, m := range posts(discordtest.Direct) {
+			told = append(told, m.Text())
+		}
+		return told
+	}, "Allow podium Send Messages")
+	if !asked.Load() {
+		t.Error("Discord was not asked for the post whose answer was lost")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	if err := s.Until(ctx, func() bool { return len(posts(discordtest.Channel)) > 0 }); err != nil {
+		t.Fatalf("nothing is posted: %v", err)
+	}
+	for _, channel := range []string{discordtest.Thread, discordtest.Channel} {
+		all := posts(channel)
+		if len(all) != 1 || !strings.HasPrefix(all[0].Text(), "The US has some 2,500 troops in Iraq.\n") {
+			t.Errorf("posts in %s: %v, want one", channel, all)
+			continue
+		}
+		var body struct {
+			Nonce   string
+			Enforce bool `json:"enforce_nonce"`
+		}
+		if err := json.Unmarshal(all[0].Body, &body); err != nil || body.Nonce == "" || !body.Enforce {
+			t.Errorf("posted with the nonce %q, enforced: %v, %v", body.Nonce, body.Enforce, err)
+		}
+		if live := all[0].Live(); live != "" {
+			t.Errorf("the post pings %q", live)
+		}
 	}
 }
 
@@ -229,5 +331,81 @@ func TestRemindersInChat(t *testing.T) {
 	}
 	if out := chat("remind list"); !strings.Contains(out, ": Every weekday at 09:00, Europe/Berlin") {
 		t.Errorf("the next chat says\n%s", out)
+	}
+}
+
+// TestRemindersMove takes reminders and what became of their posts from SQLite
+// to PostgreSQL, and from there by way of a backup to another SQLite file. What
+// is due is posted from the new database, and what was posted is not posted
+// again.
+func TestRemindersMove(t *testing.T) {
+	t.Parallel()
+	first, second, third := sqliteFile(t), bottest.Postgres(t), sqliteFile(t)
+	backup := filepath.Join(t.TempDir(), "podium.backup")
+	now := time.Now()
+	list := keep(t, first, bot.Slack, slacktest.Team, slacktest.Person, []string{"D0000", "D0001", "D0002"}, now)
+	st, err := store.Open(t.Context(), first, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first was posted just before the move.
+	d := bot.Delivery{Reminder: list[0].ID, Due: list[0].Next, State: bot.Posted, Began: now, Tried: now,
+		Message: bot.MessageRef{Platform: bot.Slack, Channel: "D0000", ID: "1.1"}}
+	if err := st.FinishDeliveries(t.Context(), []bot.Delivery{d}, bot.Reminder{}, bot.Reminder{}); err != nil {
+		t.Fatal(err)
+	}
+	// The last is due after the second move.
+	later := list[2]
+	later.Next = now.Add(time.Hour).UTC().Truncate(time.Second)
+	if ok, err := st.UpdateReminder(t.Context(), list[2], later); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := st.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := func(address string, args ...string) string {
+		t.Helper()
+		got := runHere(t, []string{"PODIUM_DATABASE_URL=" + address}, args...)
+		if got.err != nil {
+			t.Fatalf("podium %v: %v", args, got.err)
+		}
+		return got.stderr
+	}
+	if says, want := at(first, "migrate", "--to", second), "now set PODIUM_DATABASE_URL"; !strings.Contains(says, want) {
+		t.Errorf("podium migrate says %q, want %q in it", says, want)
+	}
+	slack := newSlack(t)
+	x := serveSlack(t, slack, "http", second)
+	if d, r := fate(t, second, list[1]); d.State != bot.Posted || !r.Next.After(now) {
+		t.Errorf("after the move %s is %s, and due next at %s", r.ID, d.State, r.Next)
+	}
+	if d, r := fate(t, second, list[0]); d.Message.ID != "1.1" || !r.Next.After(now) {
+		t.Errorf("what was posted before the move is %+v, and due next at %s", d, r.Next)
+	}
+	x.end(t)
+	at(second, "backup", backup)
+	at(third, "restore", backup)
+	if st, err = store.Open(t.Context(), third, store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	soon := later
+	soon.Next = time.Now().UTC().Truncate(time.Second)
+	if ok, err := st.UpdateReminder(t.Context(), later, soon); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := st.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x = serveSlack(t, slack, "http", third)
+	if d, _ := fate(t, third, soon); d.State != bot.Posted {
+		t.Errorf("after the restoration %s is %s", later.ID, d.State)
+	}
+	x.end(t)
+	var channels []string
+	for _, m := range slack.Messages() {
+		channels = append(channels, m.Channel)
+	}
+	if got := strings.Join(channels, " "); got != "D0001 D0002" {
+		t.Errorf("posted in %s, want D0001 D0002", got)
 	}
 }
