@@ -154,12 +154,7 @@ func (h *Handlers) theirs(ctx context.Context, m bot.Message, id string) (bot.Re
 	if !ok || r.Platform != m.Platform || r.Workspace != m.Workspace || r.State != bot.Active && r.State != bot.Paused {
 		return r, unknown
 	}
-	may, err := h.reminders.MaySchedule(ctx, m, r.Channel)
-	if _, refused := errors.AsType[*bot.PostError](err); refused {
-		// Of a channel that is gone nobody is in charge, of the reminder still
-		// its author.
-		may, err = r.Author.ID == m.User.ID, nil
-	}
+	may, err := h.mayChange(ctx, m, r)
 	if err != nil {
 		return r, err
 	}
@@ -183,6 +178,21 @@ func (h *Handlers) may(ctx context.Context, m bot.Message, channel string) error
 		return &bot.Refusal{Problem: maySchedule}
 	}
 	return err
+}
+
+// mayChange reports whether the author of m may change r. Of a channel that is
+// gone nobody is in charge: who set the reminder may, and who may set some
+// here. Of one that podium can not see any more it is who set it alone.
+func (h *Handlers) mayChange(ctx context.Context, m bot.Message, r bot.Reminder) (bool, error) {
+	may, err := h.reminders.MaySchedule(ctx, m, r.Channel)
+	refused, ok := errors.AsType[*bot.PostError](err)
+	if !ok {
+		return may, err
+	}
+	if r.Author.ID == m.User.ID || refused.Reason != bot.ChannelGone || r.Channel == m.Channel {
+		return r.Author.ID == m.User.ID, nil
+	}
+	return h.reminders.MaySchedule(ctx, m, m.Channel)
 }
 
 // A request is a remind command, cut into what it says.
@@ -238,8 +248,19 @@ func cut(words []string) (request, error) {
 
 // place sets where r is posted, and refuses who may not post there.
 func (h *Handlers) place(ctx context.Context, m bot.Message, q request, r *bot.Reminder) error {
+	if err := q.place(m, r); err != nil {
+		return err
+	}
+	return h.may(ctx, m, r.Channel)
+}
+
+// place sets where r is posted: where q says, else where it was, else here.
+func (q request) place(m bot.Message, r *bot.Reminder) error {
 	switch {
 	case q.channel != "" && q.channel != m.Channel && q.channel != "#"+m.ChannelName:
+		if strings.HasPrefix(q.channel, "#") && m.Platform != bot.Terminal {
+			return &bot.Refusal{Problem: "I can not tell which channel " + q.channel + " is. Choose it from the list that opens while you type its name."}
+		}
 		r.Channel, r.Label = q.channel, ""
 		if q.label != "" {
 			r.Label = "#" + q.label
@@ -250,7 +271,7 @@ func (h *Handlers) place(ctx context.Context, m bot.Message, q request, r *bot.R
 			r.Label = "#" + m.ChannelName
 		}
 	}
-	return h.may(ctx, m, r.Channel)
+	return nil
 }
 
 // remindSet drafts a new reminder.
@@ -264,6 +285,9 @@ func (h *Handlers) remindSet(ctx context.Context, m bot.Message, words []string)
 		return bot.Reply{}, err
 	}
 	if r, err = h.planned(ctx, m, r, q.when); err != nil {
+		if refusal, ok := errors.AsType[*bot.Refusal](err); ok && q.about == "" {
+			refusal.Hints = append([]string{"remind every weekday at 09:00 about how many troops"}, refusal.Hints...)
+		}
 		return bot.Reply{}, err
 	}
 	switch {
@@ -440,8 +464,12 @@ func sentence(r bot.Reminder) string {
 		where = "in " + r.Label
 	}
 	what := r.Title
-	if what == "" {
+	switch {
+	case what != "":
+	case strings.HasPrefix(r.Schedule, "countdown"):
 		what = "the number of days left"
+	default: // the preview of a schedule alone
+		return strings.ToUpper(when[:1]) + when[1:] + ", " + r.Zone + "."
 	}
 	return strings.ToUpper(when[:1]) + when[1:] + ", " + r.Zone + ", " + where + ": " + strings.TrimSuffix(what, ".") + "."
 }
@@ -455,7 +483,7 @@ func nextDates(r bot.Reminder, list []bot.Occurrence) (string, []bot.Moment) {
 	var times []bot.Moment
 	var b strings.Builder
 	b.WriteString("Next: ")
-	same := true
+	same := r.Zone != "UTC"
 	for i, o := range list {
 		format := dayFormat
 		if i > 0 {
@@ -499,6 +527,9 @@ func (h *Handlers) preview(r bot.Reminder) (bot.Reply, error) {
 		return bot.Reply{}, err
 	}
 	p := bot.Part{Outcome: bot.Smalltalk, Answer: sentence(r)}
+	if r.Author.Name != "" {
+		p.Notes = append(p.Notes, "Set by "+r.Author.Name+".")
+	}
 	if r.State == bot.Paused {
 		p.Notes = append(p.Notes, strings.TrimSpace("It is paused. "+r.Problem))
 	}
@@ -523,9 +554,14 @@ func (h *Handlers) previewWords(ctx context.Context, m bot.Message, words string
 	if err != nil {
 		return bot.Reply{}, err
 	}
-	r := bot.Reminder{Platform: m.Platform, Channel: m.Channel, Title: q.about}
-	if m.ChannelName != "" {
-		r.Label = "#" + m.ChannelName
+	r := bot.Reminder{Platform: m.Platform, Workspace: m.Workspace}
+	if err := q.place(m, &r); err != nil {
+		return bot.Reply{}, err
+	}
+	if q.about != "" {
+		if r.Ref, r.Title, err = h.subject(q.about); err != nil {
+			return bot.Reply{}, err
+		}
 	}
 	if r, err = h.planned(ctx, m, r, q.when); err != nil {
 		return bot.Reply{}, err
@@ -546,7 +582,7 @@ func (h *Handlers) remindList(ctx context.Context, m bot.Message) (bot.Reply, er
 		shown, known := may[r.Channel]
 		if !known && m.Workspace != "" { // without one, other channels are other people's
 			// A channel that can not be asked about now is not shown.
-			shown, _ = h.reminders.MaySchedule(ctx, m, r.Channel)
+			shown, _ = h.mayChange(ctx, m, r)
 			may[r.Channel] = shown
 		}
 		if !shown {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,9 @@ var embedded = sync.OnceValues(knowledge.Embedded)
 // A platform of one admin, Ann, in Berlin.
 type platform struct {
 	canPost error
-	closed  string // a channel that nobody manages any more
+	closed  string                // a channel that nobody manages any more
+	lost    map[string]bot.Reason // channels that can not be asked about
+	admins  []string              // beside Ann
 }
 
 func (p *platform) Post(context.Context, string, string, bot.Reply) (bot.MessageRef, error) {
@@ -33,10 +36,13 @@ func (p *platform) Find(context.Context, string, string, time.Time) (bot.Message
 }
 func (p *platform) CanPost(context.Context, string) error { return p.canPost }
 func (p *platform) MaySchedule(_ context.Context, m bot.Message, channel string) (bool, error) {
-	if channel == "#gone" {
+	if channel == "GONE" {
 		return false, &bot.PostError{Reason: bot.ChannelGone, Remedy: "The channel is gone. Choose another one."}
 	}
-	return m.User.ID == "ann" && channel != "#board" && channel != p.closed, nil
+	if reason, ok := p.lost[channel]; ok {
+		return false, &bot.PostError{Reason: reason, Remedy: "The channel is gone. Choose another one."}
+	}
+	return (m.User.ID == "ann" || slices.Contains(p.admins, m.User.ID)) && channel != "BOARD" && channel != p.closed, nil
 }
 func (p *platform) Zone(context.Context, string) (string, error) { return "Europe/Berlin", nil }
 
@@ -149,7 +155,7 @@ func TestRemind(t *testing.T) {
 		{"bob", "remind resume ID", maySchedule},
 		{"ann", "remind resume ID", "Reminder ID goes on. Every weekday at 09:00, Europe/Berlin, in #general: Quote kirby permanence.\n" +
 			"Next: Mon 23 Nov 2026 09:00, Tue 24 Nov 09:00, Wed 25 Nov 09:00 (Europe/Berlin, UTC+1)."},
-		{"ann", "remind preview ID", "Every weekday at 09:00, Europe/Berlin, in #general: Quote kirby permanence.\n" +
+		{"ann", "remind preview ID", "Every weekday at 09:00, Europe/Berlin, in #general: Quote kirby permanence.\nSet by Ann.\n" +
 			"1. Mon 23 Nov 2026 09:00 UTC+1, Mon 23 Nov 2026 08:00 UTC\n2. Tue 24 Nov 2026 09:00 UTC+1, Tue 24 Nov 2026 08:00 UTC\n" +
 			"3. Wed 25 Nov 2026 09:00 UTC+1, Wed 25 Nov 2026 08:00 UTC\n4. Thu 26 Nov 2026 09:00 UTC+1, Thu 26 Nov 2026 08:00 UTC\n" +
 			"5. Fri 27 Nov 2026 09:00 UTC+1, Fri 27 Nov 2026 08:00 UTC"},
@@ -157,16 +163,19 @@ func TestRemind(t *testing.T) {
 		{"ann", "remind delete ID", `There is no reminder "ID" here.` + "\nFor example: remind list"},
 		{"ann", "remind delete", "Which reminder? Give its id, as the list shows it.\nFor example: remind list · remind delete ID"},
 
-		{"ann", "remind preview every sunday at 02:30 until 2027-04-05", "Every sunday at 02:30 until 2027-04-05, Europe/Berlin, in #general: the number of days left."},
+		{"ann", "remind preview every sunday at 02:30 until 2027-04-05", "Every sunday at 02:30 until 2027-04-05, Europe/Berlin.\n1. Sun 29 Nov 2026 02:30 UTC+1, Sun 29 Nov 2026 01:30 UTC\n"},
+		{"ann", "remind preview every sunday at 02:30 about troop numbers", "Every sunday at 02:30, Europe/Berlin, in #general: How many troops.\n1. "},
 		{"ann", "remind in <#C2|news> tomorrow at 14:00 america/new_york about the withdrawal date", "Once, 2026-11-24 14:00, America/New_York, in #news: "},
-		{"ann", "remind every friday at 9am in #news about troop numbers", "in #news: How many troops."},
+		{"ann", "remind every friday at 9am in #general about troop numbers", "in #general: How many troops."},
+		{"ann", "remind every friday at 9am in #news about troop numbers", "I can not tell which channel #news is. Choose it from the list that opens while you type its name."},
+		{"ann", "remind every day at 9:00 how many troops", `I did not understand "how".` + "\nFor example: remind every weekday at 09:00 about how many troops · every weekday at 09:00 · "},
 		{"ann", "remind here in 20 minutes about troop numbers", "Once, 2026-11-23 08:50, Europe/Berlin, in #general: How many troops."},
 		{"ann", "remind countdown to 2026-12-24 every day at 09:00", "Countdown to 2026-12-24 every day at 09:00, Europe/Berlin, in #general: the number of days left."},
 		{"ann", "remind 2027-03-28 02:30 about troop numbers", "Sun 28 Mar 2027 03:30: moved from 02:30, which the clocks skip."},
 
 		{"bob", "remind every day at 9:00 about troop numbers", maySchedule},
-		{"ann", "remind every day at 9:00 in #board about troop numbers", maySchedule},
-		{"ann", "remind every day at 9:00 in #gone about troop numbers", "The channel is gone. Choose another one."},
+		{"ann", "remind every day at 9:00 in <#BOARD> about troop numbers", maySchedule},
+		{"ann", "remind every day at 9:00 in <#GONE> about troop numbers", "The channel is gone. Choose another one."},
 		{"ann", "remind here every day at 9:00 in #news about troop numbers", "Here or in #news? A reminder is posted in one channel."},
 		{"ann", "remind every day at 9:00", "About what? Name a topic or ask a question.\nFor example: remind every day at 09:00 about how many troops"},
 		{"ann", "remind every day at 9:00 about", "About what? Name a topic or ask a question."},
@@ -216,6 +225,35 @@ func TestRemindWarnings(t *testing.T) {
 	r, err := without.Handle(t.Context(), bot.Message{Text: "remind list"})
 	if err != nil || r.Text() != noReminders {
 		t.Errorf("without reminders: %q, %v", r.Text(), err)
+	}
+}
+
+// TestRemindLostChannel: who may set reminders here can see and delete those of
+// a channel that is gone; those of one that podium no longer sees only their
+// author can.
+func TestRemindLostChannel(t *testing.T) {
+	for reason, others := range map[bot.Reason]string{bot.ChannelGone: "is deleted.", bot.NoAccess: "There is no reminder"} {
+		c := newConversation(t)
+		c.say("ann", "remind every day at 9:00 in <#C2|news> about troop numbers")
+		c.say("ann", "press Confirm")
+		id := c.id()
+		c.platform.lost = map[string]bot.Reason{"C2": reason}
+		if got, want := c.say("ann", "remind every day at 9:00 in <#C2|news> about troop numbers"), "The channel is gone. Choose another one."; got != want {
+			t.Errorf("%s: %q, want %q", reason, got, want)
+		}
+		if got, want := c.say("bob", "remind delete "+id), "There is no reminder"; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: bob is told %q, want %q", reason, got, want)
+		}
+		if got := c.say("ann", "remind list"); !strings.Contains(got, id) {
+			t.Errorf("%s: the list is %q, want %s in it", reason, got, id)
+		}
+		c.platform.admins = []string{"cora"}
+		if got := c.say("cora", "remind delete "+id); !strings.Contains(got, others) {
+			t.Errorf("%s: another admin is told %q, want %q", reason, got, others)
+		}
+		if got, want := c.say("ann", "remind delete "+id), "Reminder "+id+" is deleted."; reason == bot.NoAccess && got != want {
+			t.Errorf("%s: %q, want %q", reason, got, want)
+		}
 	}
 }
 

@@ -185,7 +185,7 @@ func (p *parser) clause() error {
 	case p.take("at"):
 		c, ok, err := p.clock()
 		if err == nil && !ok {
-			err = refuse("I expected a time of day after %q%s.", "at", readInstead(p.peek(0)))
+			err = refuse("I expected a time of day after %q%s, such as 09:00, 9am or 17:30.", "at", readInstead(p.peek(0)))
 		}
 		if err != nil {
 			return err
@@ -248,7 +248,7 @@ func (p *parser) every() error {
 	case p.take("week"), p.take("weeks"):
 		p.s.unit = weeks
 		if !p.take("on") {
-			return refuse("On which day of the week? For example: every %s on friday at 16:00.", or(plural(p.s.interval, "week"), "week"))
+			return refuseLike("every "+or(plural(p.s.interval, "week"), "week")+" on friday at 16:00", "On which day of the week?")
 		}
 		if err := p.dayList(); err != nil {
 			return err
@@ -295,7 +295,7 @@ func (p *parser) dayList() error {
 // onMonthDay reads "on the 1st" and "on the last day".
 func (p *parser) onMonthDay() error {
 	if !p.take("on") {
-		return refuse("On which day of the month? For example: every month on the 1st at 09:00, every month on the last day at 17:00.")
+		return refuseLike("every month on the last day at 17:00", "On which day of the month?")
 	}
 	p.take("the")
 	if p.take("last", "day") {
@@ -420,7 +420,7 @@ func (p *parser) date(example string) (date, error) {
 	} else if n, ok := dayNumber(p.peek(1)); ok && monthNames[w] != 0 { // march 28
 		d, used = date{0, monthNames[w], n}, 2
 	} else {
-		return date{}, refuse("I expected a date%s, such as 2027-05-01. For example: %s.", readInstead(w), example)
+		return date{}, refuseLike(example, "I expected a date%s, such as 2027-05-01.", readInstead(w))
 	}
 	written := strings.Join(p.words[:used], " ")
 	if p.peek(used) == "," && fourDigits.MatchString(p.peek(used+1)) {
@@ -505,9 +505,9 @@ func (p *parser) finish() (Schedule, error) {
 	if p.when == "" {
 		switch {
 		case !s.countdown.zero():
-			return Schedule{}, refuse("How often should it count down? For example: countdown to %s every weekday at 09:00.", s.countdown)
+			return Schedule{}, refuseLike("countdown to "+s.countdown.String()+" every weekday at 09:00", "How often should it count down?")
 		case p.hasClock:
-			return Schedule{}, refuse("On which day at %s? For example: every weekday at %[1]s, tomorrow at %[1]s.", s.clock)
+			return Schedule{}, refuseLike("every weekday at "+s.clock.String(), "On which day at %s?", s.clock)
 		}
 		return Schedule{}, refuse("That does not say when.")
 	}
@@ -518,7 +518,7 @@ func (p *parser) finish() (Schedule, error) {
 		}
 	case s.unit != once:
 		if !p.hasClock {
-			return Schedule{}, refuse("At what time? For example: %s at 09:00.", p.when)
+			return Schedule{}, refuseLike(p.when+" at 09:00", "At what time?")
 		}
 	case s.times != 0 || !s.until.zero() || s.skipWeekends:
 		return Schedule{}, refuse("%q comes only once: an end or \"skip weekends\" goes with \"every\".", p.when)
@@ -533,7 +533,7 @@ func (p *parser) finish() (Schedule, error) {
 	case !p.hasClock && strings.HasPrefix(p.when, "in "): // in 3 days, at this time of day
 		s.wall = p.day.at(clock{p.now.Hour(), p.now.Minute()})
 	case !p.hasClock:
-		return Schedule{}, refuse("At what time? For example: %s at 09:00.", p.when)
+		return Schedule{}, refuseLike(p.when+" at 09:00", "At what time?")
 	default:
 		s.wall = p.day.at(s.clock)
 		// "friday 9am", said on a Friday at ten.
@@ -560,8 +560,19 @@ func refuse(format string, args ...any) error {
 	return &bot.Refusal{Problem: fmt.Sprintf(format, args...), Hints: examples}
 }
 
+// refuseLike refuses with an example of what was meant before the others.
+func refuseLike(example, format string, args ...any) error {
+	return &bot.Refusal{Problem: fmt.Sprintf(format, args...), Hints: []string{example, examples[0], examples[1]}}
+}
+
 // notUnderstood names the word that stopped the parser.
 func notUnderstood(word string) error {
+	if meant := otherWords[word]; meant != "" {
+		return refuseLike(meant, "I did not understand %q. Did you mean %q?", word, meant)
+	}
+	if word == "yesterday" {
+		return refuse("Yesterday is in the past.")
+	}
 	if near := nearest(word, vocabulary); near != "" {
 		return refuse("I did not understand %q. Did you mean %q?", word, near)
 	}
@@ -644,10 +655,25 @@ func startsDate(first, second string) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
+// otherWords are what people say for what the grammar says.
+var otherWords = map[string]string{
+	"hourly": "every hour", "daily": "every day at 09:00", "weekdays": "every weekday at 09:00", "workdays": "every weekday at 09:00",
+	"weekly": "every week on monday at 09:00", "fortnightly": "every 2 weeks on monday at 09:00", "fortnight": "every 2 weeks on monday at 09:00",
+	"monthly": "every month on the 1st at 09:00", "weekend": "every saturday,sunday at 09:00", "tonight": "today at 20:00", "next": "friday at 09:00",
+}
+
+// otherZones are what people call zones that have no such name.
+var otherZones = map[string]string{
+	"pst": "America/Los_Angeles", "pdt": "America/Los_Angeles", "mdt": "America/Denver", "cst": "America/Chicago", "cdt": "America/Chicago",
+	"edt": "America/New_York", "et": "America/New_York", "pt": "America/Los_Angeles", "bst": "Europe/London", "ist": "Asia/Kolkata",
+	"cest": "Europe/Berlin", "eest": "Europe/Athens", "msk": "Europe/Moscow", "jst": "Asia/Tokyo", "sgt": "Asia/Singapore", "aest": "Australia/Sydney",
+	"aedt": "Australia/Sydney", "z": "UTC",
+}
+
 var weekdayNames, monthNames, vocabulary = func() (map[string]time.Weekday, map[string]time.Month, []string) {
 	weekdays := map[string]time.Weekday{"tues": time.Tuesday, "thur": time.Thursday, "thurs": time.Thursday}
 	months := map[string]time.Month{"sept": time.September}
-	words := []string{"every", "day", "weekday", "weeks", "month", "last", "tomorrow", "today", "until", "times",
+	words := []string{"about", "every", "day", "weekday", "weeks", "month", "last", "tomorrow", "today", "until", "times",
 		"countdown", "weekends", "minutes", "hours", "noon", "midnight", "other"}
 	for d := time.Sunday; d <= time.Saturday; d++ {
 		name := strings.ToLower(d.String())
@@ -682,20 +708,21 @@ var zoneNames = sync.OnceValue(func() map[string]string {
 // nearestZone is the zone that somebody who writes word may mean, or empty:
 // that of the city, or one that is two typing errors away.
 func nearestZone(word string) string {
-	word = strings.ReplaceAll(word, " ", "_")
+	if zone := otherZones[word]; zone != "" {
+		return zone
+	}
 	city := word[strings.LastIndex(word, "/")+1:]
 	best, least := "", 3
 	for name := range strings.FieldsSeq(zoneList) {
 		lower := strings.ToLower(name)
 		lowerCity := lower[strings.LastIndex(lower, "/")+1:]
-		if len(city) < 3 {
-			continue
-		}
-		n := distance(word, lower)
-		if lowerCity == city {
-			n = min(n, 0)
-		} else if len(city) >= 5 {
-			n = min(n, 1+distance(city, lowerCity))
+		n := 3
+		switch {
+		case len(city) < 3:
+		case lowerCity == city:
+			n = 0
+		case len(city) >= 5: // a shorter word is as near to one zone as to another
+			n = min(distance(word, lower), 1+distance(city, lowerCity))
 		}
 		if n < least {
 			best, least = name, n

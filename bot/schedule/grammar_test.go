@@ -3,6 +3,7 @@ package schedule
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -169,7 +170,13 @@ func TestRefusals(t *testing.T) {
 		{"every day at 9:00 please", `did not understand "please"`},
 		{"evry day at 9:00", `Did you mean "every"`},
 		{"every mondey at 9:00", `Did you mean "monday"`},
-		{"every fortnight at 9:00", `"fortnight"`},
+		{"every fortnight at 9:00", `"fortnight". Did you mean "every 2 weeks on monday at 09:00"?`},
+		{"daily at 9:00", `"daily". Did you mean "every day at 09:00"?`},
+		{"every day at 9:00 abot", `Did you mean "about"?`},
+		{"yesterday at 9:00", "in the past"},
+		{"foo", `did not understand "foo".`},
+		{"every day at 9:00 pst", "Did you mean America/Los_Angeles?"},
+		{"every day at 9.30", "such as 09:00, 9am or 17:30"},
 		{"every", "Every what?"},
 		{"every day", "At what time?"},
 		{"every day at", "expected a time of day"},
@@ -247,7 +254,17 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("Parse(%q) shows %d examples, want 3", test.text, len(r.Hints))
 		}
 	}
-	for _, example := range examples {
+	said := slices.Clone(examples)
+	for _, meant := range otherWords {
+		said = append(said, meant)
+	}
+	for word, zone := range otherZones {
+		said = append(said, "every day at 09:00 "+zone)
+		if _, known := zoneNames()[word]; known {
+			t.Errorf("%s is a zone", word)
+		}
+	}
+	for _, example := range said {
 		if _, err := Parse(example, now, berlin); err != nil {
 			t.Errorf("the example %q: %v", example, err)
 		}

@@ -33,8 +33,8 @@ const (
 	jobsAhead = 2 * reconcileEvery
 
 	// How many reminders there may be.
-	maxInChannel   = 25
-	maxInWorkspace = 500
+	maxInChannel   = 100
+	maxInWorkspace = 1000
 )
 
 // A Composer writes the posts.

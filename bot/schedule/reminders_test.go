@@ -304,6 +304,7 @@ func TestAmbiguous(t *testing.T) {
 		{"lost", lost, nil, nil, bot.Posted, 1, "", 0},
 		{"can not tell", nil, lost, bot.ErrUnknown, bot.Unknown, 1, "may or may not have been posted", 0},
 		{"can not tell, lost", lost, nil, bot.ErrUnknown, bot.Unknown, 0, "may or may not have been posted", 0},
+		{"may not look", nil, lost, &bot.PostError{Reason: bot.NoAccess}, bot.Unknown, 1, "does not let podium look", 0},
 		{"rate limited", &bot.PostError{Reason: bot.RateLimited, After: time.Second}, nil, nil, bot.Posted, 1, "", 0},
 		{"rejected", &bot.PostError{Reason: bot.Rejected, Remedy: "Shorten it."}, nil, nil, bot.Skipped, 0, "the platform refused it. Shorten it.", 0},
 		{"can not tell, but repeat", nil, lost, bot.ErrUnknown, bot.Posted, 1, "", time.Minute},

@@ -212,6 +212,9 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 	case errors.Is(err, bot.ErrUnknown):
 		d.State, d.Reason = bot.Unknown, "the platform can not tell whether it arrived"
 		return true, nil
+	case refuses(err):
+		d.State, d.Reason = bot.Unknown, "the platform does not let podium look whether it arrived"
+		return true, nil
 	case now.Sub(d.Began) > giveUp:
 		d.State, d.Reason = bot.Unknown, "the platform could not be asked for a day whether it arrived"
 		return true, nil
@@ -229,6 +232,13 @@ func (w *worker) find(ctx context.Context, p platform, d *bot.Delivery) (resolve
 		return false, river.JobSnooze(wait)
 	}
 	return false, nil
+}
+
+// refuses reports whether a look-up is refused for good: the channel is gone, or
+// podium may not read it any more.
+func refuses(err error) bool {
+	refusal, ok := errors.AsType[*bot.PostError](err)
+	return ok && refusal.Reason != bot.RateLimited
 }
 
 // repeatable is how long after an attempt another one can not make a second

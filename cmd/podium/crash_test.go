@@ -244,14 +244,21 @@ func crash(t *testing.T, address, served string, replicas int, trouble trouble) 
 	}
 
 	// All goes on until a moment after the last is due.
-	pause := (time.Until(last) + 2*time.Second) / time.Duration(*crashKills)
 	gone := time.AfterFunc(time.Until(last)/2, func() {
 		trouble.begin()
 		time.AfterFunc(*crashGone, trouble.end)
 	})
 	defer gone.Stop()
+	messages := func() int { return len(slack.Messages()) + len(discord.Posts()) }
 	for n := range *crashKills {
-		time.Sleep(pause/2 + time.Duration(random.Int64N(int64(pause))))
+		pause := max(time.Second, (time.Until(last)+2*time.Second)/time.Duration(*crashKills-n))
+		time.Sleep(pause/2 + time.Duration(random.Int64N(int64(pause/2))))
+		// Amid posts, if some are made soon.
+		before := messages()
+		for soon := time.Now().Add(10 * time.Second); messages() == before && time.Now().Before(soon); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		time.Sleep(time.Duration(random.Int64N(int64(300 * time.Millisecond))))
 		s := syscall.SIGKILL
 		if n%4 == 3 {
 			s = syscall.SIGTERM
