@@ -87,6 +87,10 @@ func TestRegistrationRefused(t *testing.T) {
 	if got := s.asks(t, "still answering").Text; !strings.Contains(got, "still answering") {
 		t.Errorf("podium said %q", got)
 	}
+	// Discord has noted the request before podium has its answer.
+	for !strings.Contains(s.log.String(), "discord refused podium's commands") && ctx.Err() == nil {
+		<-time.After(5 * time.Millisecond)
+	}
 	s.cancel()
 	<-s.ended
 	if n := len(s.Requests("GET /applications/")); n != 1 || !strings.Contains(s.log.String(), "podium manifest discord") {

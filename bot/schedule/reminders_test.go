@@ -772,7 +772,9 @@ func TestClockPutRight(t *testing.T) {
 				t.Errorf("%s: posts %v, want %d", test.name, posts, test.posts)
 			}
 			if test.want == bot.Posting {
-				clock.set(time.Hour) // its time has come again
+				b.stop() // so that its job is put off by the clock as it is
+				clock.set(time.Hour)
+				b.start() // its time has come again
 				b.delivered(r, r.Next, bot.Posted)
 				if posts := b.fake.made(); len(posts) != 1 {
 					t.Errorf("%s: posts %v at its time, want 1", test.name, posts)
