@@ -577,13 +577,16 @@ func (h *Handlers) remindList(ctx context.Context, m bot.Message) (bot.Reply, er
 		return bot.Reply{}, err
 	}
 	p := bot.Part{Outcome: bot.Smalltalk}
-	may := map[string]bool{m.Channel: true}
+	may := make(map[[2]string]bool) // by channel and author
 	for _, r := range list {
-		shown, known := may[r.Channel]
-		if !known && m.Workspace != "" { // without one, other channels are other people's
+		key := [2]string{r.Channel, r.Author.ID}
+		shown, known := may[key]
+		if r.Channel == m.Channel {
+			shown = true
+		} else if !known && m.Workspace != "" { // without one, other channels are other people's
 			// A channel that can not be asked about now is not shown.
 			shown, _ = h.mayChange(ctx, m, r)
-			may[r.Channel] = shown
+			may[key] = shown
 		}
 		if !shown {
 			continue

@@ -302,7 +302,7 @@ func TestEditNeedsBothChannels(t *testing.T) {
 	c := newConversation(t)
 	c.say("ann", "remind every weekday at 9:00 about how many troops are in iraq")
 	c.say("ann", "press Confirm")
-	if got := c.say("ann", "remind edit "+c.id()+" in #elsewhere"); !strings.Contains(got, "[Confirm]") {
+	if got := c.say("ann", "remind edit "+c.id()+" in <#C9|elsewhere>"); !strings.Contains(got, "[Confirm]") {
 		t.Fatalf("the move is answered %q", got)
 	}
 	c.platform.closed = "C1"

@@ -106,7 +106,7 @@ func (c *crashing) run(binary, dir string) bool {
 	c.cmd, c.killed = cmd, false
 	c.mu.Unlock()
 	_, _ = io.Copy(lockedWriter{c}, stderr) // until it closes its end
-	_ = cmd.Wait() // killed is what it is
+	_ = cmd.Wait()                          // killed is what it is
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cmd = nil; !c.killed {
