@@ -19,29 +19,52 @@ import (
 	"podium/bot/store"
 )
 
-// keep puts active reminders into the database at address, one in each channel,
-// a second apart from due on.
-func keep(t *testing.T, address, platform, workspace, author string, channels []string, due time.Time) []bot.Reminder {
+// keep puts active Slack reminders into the database at address, half a second
+// apart from due on, in so many channels. The first posts of one who found it
+// there are the reconciler's.
+func keep(t *testing.T, address string, n, channels int, words, ref string, due time.Time) []bot.Reminder {
+	t.Helper()
+	var list []bot.Reminder
+	for i := range n {
+		list = append(list, bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: bot.Slack, Workspace: slacktest.Team, Channel: fmt.Sprintf("D%04d", i%channels),
+			Author: bot.User{ID: slacktest.Admin}, Schedule: words, Zone: "UTC", Start: due.Add(-time.Hour).UTC().Truncate(time.Second),
+			Ref: ref, Title: "what it posts", State: bot.Active,
+			Next: due.Add(time.Duration(i) * time.Second / 2).UTC().Truncate(time.Second)})
+	}
+	keepAll(t, address, list)
+	return list
+}
+
+// keepIn puts an active reminder for each channel into the database at address,
+// a second apart from now on.
+func keepIn(t *testing.T, address, platform, workspace, author string, channels ...string) []bot.Reminder {
+	t.Helper()
+	now := time.Now()
+	var list []bot.Reminder
+	for i, channel := range channels {
+		list = append(list, bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: platform, Workspace: workspace, Channel: channel,
+			Author: bot.User{ID: author}, Schedule: "every day at 12:00", Zone: "UTC", Start: now.Add(-time.Hour).UTC().Truncate(time.Second),
+			Ref: "troop_count.iraq", Title: "what it posts", State: bot.Active,
+			Next: now.Add(time.Duration(i) * time.Second).UTC().Truncate(time.Second)})
+	}
+	keepAll(t, address, list)
+	return list
+}
+
+func keepAll(t *testing.T, address string, list []bot.Reminder) {
 	t.Helper()
 	st, err := store.Open(t.Context(), address, store.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []bot.Reminder
-	for i, channel := range channels {
-		r := bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: platform, Workspace: workspace, Channel: channel,
-			Author: bot.User{ID: author}, Schedule: "every day at 12:00", Zone: "UTC", Start: due.Add(-time.Hour).UTC().Truncate(time.Second),
-			Ref: "troop_count.iraq", Title: "what it posts", State: bot.Active,
-			Next: due.Add(time.Duration(i) * time.Second).UTC().Truncate(time.Second)}
+	for _, r := range list {
 		if ok, err := st.AddReminder(t.Context(), r); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		list = append(list, r)
 	}
 	if err := st.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return list
 }
 
 // soon is a schedule that is due once, at the next minute that is not too near
@@ -98,7 +121,7 @@ func checkLost(t *testing.T, address string, lost, barred bot.Reminder, told fun
 func TestRemindersInSlack(t *testing.T) {
 	t.Parallel()
 	address := sqliteFile(t)
-	list := keep(t, address, bot.Slack, slacktest.Team, slacktest.Person, []string{"D0001", slacktest.Archived}, time.Now())
+	list := keepIn(t, address, bot.Slack, slacktest.Team, slacktest.Person, "D0001", slacktest.Archived)
 	slack := newSlack(t)
 	slack.Lag = 2 * time.Second
 	slack.Fail("chat.postMessage", slacktest.Fault{Lost: true})
@@ -195,7 +218,7 @@ func TestRemindersInDiscord(t *testing.T) {
 	t.Parallel()
 	const barred = "500000000000000009"
 	address := sqliteFile(t)
-	list := keep(t, address, bot.Discord, discordtest.Guild, discordtest.Person, []string{discordtest.Thread, barred}, time.Now())
+	list := keepIn(t, address, bot.Discord, discordtest.Guild, discordtest.Person, discordtest.Thread, barred)
 	s := newDiscord(t)
 	s.Lag = 2 * time.Second
 	s.Set("/channels/"+barred, map[string]any{"id": barred, "type": 0, "guild_id": discordtest.Guild})
@@ -343,7 +366,7 @@ func TestRemindersMove(t *testing.T) {
 	first, second, third := sqliteFile(t), bottest.Postgres(t), sqliteFile(t)
 	backup := filepath.Join(t.TempDir(), "podium.backup")
 	now := time.Now()
-	list := keep(t, first, bot.Slack, slacktest.Team, slacktest.Person, []string{"D0000", "D0001", "D0002"}, now)
+	list := keepIn(t, first, bot.Slack, slacktest.Team, slacktest.Person, "D0000", "D0001", "D0002")
 	st, err := store.Open(t.Context(), first, store.Options{})
 	if err != nil {
 		t.Fatal(err)
