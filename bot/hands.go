@@ -19,6 +19,13 @@ const InHand = 1024
 // tell them.
 const Busy = "More questions reach me at once than I can take. Please ask again in a minute."
 
+// BusyReply is the reply that says Busy.
+func BusyReply() Reply {
+	r := TextReply(Busy)
+	r.Request = Overload
+	return r
+}
+
 // Why Hands takes no question.
 var (
 	ErrBusy     = errors.New("as many questions are in hand as there may be")

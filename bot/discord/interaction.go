@@ -182,7 +182,7 @@ func (a *Adapter) interact(i *interaction) {
 	var sorry func(context.Context)
 	if !autocomplete {
 		sorry = func(ctx context.Context) {
-			page := render(bot.TextReply(bot.Busy))[0]
+			page := render(bot.BusyReply())[0]
 			page.Flags = ephemeral
 			a.acknowledge(ctx, i, response{discordgo.InteractionResponseChannelMessageWithSource, page})
 		}

@@ -70,7 +70,7 @@ func (a *Adapter) hear(in incoming) {
 			return
 		}
 		a.reply(ctx, m, a.answer(ctx, m))
-	}, func(ctx context.Context) { a.reply(ctx, m, bot.TextReply(bot.Busy)) })
+	}, func(ctx context.Context) { a.reply(ctx, m, bot.BusyReply()) })
 }
 
 // reply posts r, if it says anything, as replies to m.

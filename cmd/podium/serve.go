@@ -179,7 +179,7 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	// Reading the knowledge file leaves more garbage than podium ever needs
 	// again at once.
 	debug.FreeOSMemory()
-	log.Info("serving", "version", version(), "address", listener.Addr().String(), "database", s.Store.URL)
+	log.Info("serving", "version", version(), "knowledge", base.Version, "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
 }
 
