@@ -3,10 +3,12 @@ package bot
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -40,12 +42,18 @@ type Checker interface {
 // Unreachable says why a call over the network brought no answer, and what
 // helps. It names no address beyond a host, since addresses may hold secrets.
 func Unreachable(err error) (why, remedy string) {
-	const network = "check this machine's network, the address in the settings, and HTTPS_PROXY if it needs a proxy"
+	const (
+		settings = "the address in the settings, and HTTPS_PROXY if it needs a proxy"
+		network  = "check this machine's network, " + settings
+	)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "proxyconnect" {
 		return "the proxy does not answer: " + e.Err.Error(), "check HTTPS_PROXY, and that the proxy runs"
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return fmt.Sprintf("the name %s is not found (%s)", e.Name, e.Err), "check this machine's DNS; " + network
+		return fmt.Sprintf("the name %s is not found (%s)", e.Name, e.Err), "check this machine's DNS and network, " + settings
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
 		return "its certificate has expired or is not valid yet", "check this machine's clock; if that is right, the certificate has to be renewed over there"
@@ -58,6 +66,12 @@ func Unreachable(err error) (why, remedy string) {
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "the connection was refused", network
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return "another site answers there, or a proxy in its place", network
+	}
+	if err.Error() == http.StatusText(http.StatusProxyAuthRequired) {
+		return "the proxy wants a name and a password", "write them into HTTPS_PROXY: http://NAME:PASSWORD@proxy.example.org:3128"
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 		return "no answer came in time", network

@@ -47,7 +47,7 @@ func (a *Adapter) Check(ctx context.Context, offline bool) []bot.Finding {
 		header, sent, err := a.look(ctx, discordgo.EndpointGateway, nil)
 		list := []bot.Finding{{Level: bot.OK, About: "discord", What: "served over HTTP alone: without PODIUM_DISCORD_TOKEN podium answers commands that were registered before, and hears no mentions"}}
 		if header == nil {
-			return append(list, unanswered("discord", err))
+			return append(list, a.unanswered("discord", err))
 		}
 		return append(list, bot.CheckClock("discord clock", header, sent, time.Now()))
 	}
@@ -55,11 +55,11 @@ func (a *Adapter) Check(ctx context.Context, offline bool) []bot.Finding {
 	header, sent, err := a.look(ctx, discordgo.EndpointUser("@me"), &self)
 	answered := time.Now()
 	if header == nil {
-		return []bot.Finding{unanswered("discord", err)}
+		return []bot.Finding{a.unanswered("discord", err)}
 	}
 	var list []bot.Finding
 	if err != nil {
-		list = append(list, unanswered("discord token", err))
+		list = append(list, a.unanswered("discord", err))
 	} else {
 		a.self.Store(&self.ID)
 		list = append(list, bot.Finding{Level: bot.OK, About: "discord token", What: "Discord knows podium as " + self.Name})
@@ -99,7 +99,7 @@ func (a *Adapter) checkApplication(ctx context.Context) []bot.Finding {
 		Endpoint string `json:"interactions_endpoint_url"`
 	}
 	if _, _, err := a.look(ctx, discordgo.EndpointAPI+"applications/@me", &app); err != nil {
-		f := unanswered("discord application", err)
+		f := a.unanswered("discord application", err)
 		f.Level = bot.Warn // what podium lives by is asked for below
 		list = append(list, f)
 		app.ID = a.o.ApplicationID
@@ -155,7 +155,7 @@ func (a *Adapter) checkCommands(ctx context.Context, application string) bot.Fin
 		f.Level, f.What = bot.Fail, fmt.Sprintf("Discord does not let podium have commands %s: %s", where, brief(err))
 		f.Remedy = "compare PODIUM_DISCORD_APPLICATION_ID and PODIUM_DISCORD_GUILD_ID with the application and the server, and invite podium with the link of podium manifest discord"
 	case err != nil:
-		return unanswered(f.About, err)
+		return a.unanswered(f.About, err)
 	case len(have) == 0:
 		f.Level, f.What = bot.Fail, "none is registered "+where
 		f.Remedy = "start podium serve, which registers them; if it runs, its log says why it could not"
@@ -209,18 +209,19 @@ func brief(err error) string {
 }
 
 // unanswered is the finding that a look brought no answer to work with.
-func unanswered(about string, err error) bot.Finding {
+func (a *Adapter) unanswered(about string, err error) bot.Finding {
 	f := bot.Finding{Level: bot.Fail, About: about}
 	switch _, status := code(err); {
 	case status == http.StatusUnauthorized:
-		f.What, f.Remedy = "Discord refused the token", "reset it on the application's page Bot, and set the new PODIUM_DISCORD_TOKEN"
+		f.About, f.What = "discord token", "Discord refused it"
+		f.Remedy = "reset it on the application's page Bot, and set the new PODIUM_DISCORD_TOKEN"
 	case status == http.StatusTooManyRequests:
 		f.Level, f.What, f.Remedy = bot.Warn, "Discord asks to come again later", "try again in a minute"
 	case status != 0:
 		f.What, f.Remedy = "what PODIUM_DISCORD_API_URL names answered "+brief(err), "try again; see discordstatus.com, and whether the address is right"
 	default:
 		why, remedy := bot.Unreachable(err)
-		f.What, f.Remedy = "Discord can not be reached: "+why, remedy
+		f.What, f.Remedy = fmt.Sprintf("Discord can not be reached at %s: %s", a.o.APIURL, why), remedy
 	}
 	return f
 }

@@ -20,6 +20,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -158,6 +159,9 @@ func lookup(ctx context.Context, session *discordgo.Session) (string, error) {
 	u, err := session.Gateway(discordgo.WithContext(ctx))
 	if _, status := code(err); status == http.StatusUnauthorized {
 		return "", errToken
+	}
+	if errors.Is(err, discordgo.ErrJSONUnmarshal) {
+		return "", fmt.Errorf("another site answers at PODIUM_DISCORD_API_URL, or a proxy in its place: %w", err)
 	}
 	if err != nil {
 		return "", cause(err)

@@ -61,6 +61,14 @@ func code(err error) string {
 	return ""
 }
 
+// stranger says so where an answer is not Slack's.
+func stranger(err error) error {
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("another site answers at PODIUM_SLACK_API_URL, or a proxy in its place: %w", err)
+	}
+	return err
+}
+
 // remedy is what a person can do about err, or empty.
 func remedy(err error) string {
 	text := remedies[code(err)]

@@ -35,7 +35,7 @@ func (a *Adapter) Check(ctx context.Context, offline bool) []bot.Finding {
 	who, err := a.api.AuthTestContext(ctx)
 	answered := time.Now()
 	if who == nil {
-		return append(list, unanswered("slack", err))
+		return append(list, a.unanswered("slack", err))
 	}
 	if err != nil {
 		list = append(list, refusal("slack token", err))
@@ -133,7 +133,7 @@ func (a *Adapter) checkAppToken(ctx context.Context) bot.Finding {
 	case err == nil:
 		return bot.Finding{Level: bot.OK, About: about, What: "Slack would let podium connect; it was asked for an address, and nothing connected"}
 	case code(err) == "":
-		return unanswered(about, err)
+		return a.unanswered(about, err)
 	}
 	f := refusal(about, err)
 	f.Remedy = "make an app-level token with the scope connections:write (Basic Information, App-Level Tokens), set it as PODIUM_SLACK_APP_TOKEN, and see that the app's page Socket Mode has it switched on"
@@ -150,7 +150,7 @@ func refusal(about string, err error) bot.Finding {
 }
 
 // unanswered is the finding that a call brought no answer of Slack's.
-func unanswered(about string, err error) bot.Finding {
+func (a *Adapter) unanswered(about string, err error) bot.Finding {
 	f := bot.Finding{Level: bot.Fail, About: about}
 	if e, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		f.Level, f.What, f.Remedy = bot.Warn, "Slack asks to come again later", fmt.Sprintf("try again in %v", e.RetryAfter)
@@ -161,6 +161,6 @@ func unanswered(about string, err error) bot.Finding {
 		return f
 	}
 	why, remedy := bot.Unreachable(err)
-	f.What, f.Remedy = "Slack can not be reached: "+why, remedy
+	f.What, f.Remedy = fmt.Sprintf("Slack can not be reached at %s: %s", a.apiURL, why), remedy
 	return f
 }

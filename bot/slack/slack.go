@@ -222,7 +222,7 @@ func (a *Adapter) identify(ctx context.Context) error {
 			a.meter.RateLimited(bot.Slack, wait)
 		}
 		a.trouble.Store(new(fmt.Errorf("auth.test: %w", err)))
-		a.log.Warn("Slack can not be reached; trying again", "call", "auth.test", "error", err, "wait", wait)
+		a.log.Warn("Slack can not be reached; trying again", "call", "auth.test", "error", stranger(err), "wait", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

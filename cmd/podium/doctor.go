@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -142,13 +143,15 @@ func (p *program) doctor(cmd *cobra.Command, d *doctor, offline bool) error {
 }
 
 // checkProxy finds a proxy setting that can not be used. The error of whoever
-// comes upon it later quotes it, and with it a password.
+// comes upon it later may quote it, and with it a password; what is no address
+// Go reads as a host and a path.
 func checkProxy() error {
 	r, err := http.NewRequest(http.MethodGet, "https://slack.com/", nil)
+	var proxy *url.URL
 	if err == nil {
-		_, err = http.ProxyFromEnvironment(r)
+		proxy, err = http.ProxyFromEnvironment(r)
 	}
-	if err != nil {
+	if err != nil || proxy != nil && (proxy.Hostname() == "" || strings.Trim(proxy.Path, "/") != "") {
 		return &bot.ConfigError{Setting: "HTTPS_PROXY", Problem: "is not an address such as http://proxy.example.org:3128"}
 	}
 	return nil

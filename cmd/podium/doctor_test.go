@@ -196,11 +196,11 @@ func TestDoctorFinds(t *testing.T) {
 		{"Slack fails", func(t *testing.T, p *patient) { p.slack.Fail("auth.test", slacktest.Fault{Status: 503}) },
 			all("FAIL  slack: what PODIUM_SLACK_API_URL names answered 503")},
 		{"Slack refuses connections", func(t *testing.T, p *patient) { p.set("PODIUM_SLACK_API_URL", "http://127.0.0.1:1/api/") },
-			all("FAIL  slack: Slack can not be reached: the connection was refused")},
+			all("FAIL  slack: Slack can not be reached at http://127.0.0.1:1/api/: the connection was refused")},
 		{"Slack's name is not found", func(t *testing.T, p *patient) { p.set("PODIUM_SLACK_API_URL", noSuchName) },
-			all("FAIL  slack: Slack can not be reached: the name x")},
+			all("FAIL  slack: Slack can not be reached at https://xxx")},
 		{"Discord refuses connections", func(t *testing.T, p *patient) { p.set("PODIUM_DISCORD_API_URL", "http://127.0.0.1:1") },
-			all("FAIL  discord: Discord can not be reached: the connection was refused")},
+			all("FAIL  discord: Discord can not be reached at http://127.0.0.1:1/: the connection was refused")},
 		{"not in a channel", func(t *testing.T, p *patient) { remind(t, p.database(), slacktest.Foreign) },
 			all("FAIL  slack channels: podium may not post the reminder cforn in #CFOREIGN: no access: not_in_channel -> Podium is not a member")},
 		{"channel gone", func(t *testing.T, p *patient) {
@@ -210,7 +210,7 @@ func TestDoctorFinds(t *testing.T) {
 			p.discord.Set("/guilds/"+discordtest.Guild, map[string]any{"id": discordtest.Guild, "owner_id": "1", "roles": []any{map[string]any{"id": discordtest.Guild, "permissions": "1024"}}})
 		}, all("FAIL  discord channels: podium may not post the reminder 50001 in #500000000000000001: no access: permission missing -> Allow podium Send Messages, Embed Links, Read Message History")},
 		{"bad Discord token", func(t *testing.T, p *patient) { p.set("PODIUM_DISCORD_TOKEN", "hunter2") },
-			all("FAIL  discord token: Discord refused the token")},
+			all("FAIL  discord token: Discord refused it")},
 		{"application of another token", func(t *testing.T, p *patient) { p.set("PODIUM_DISCORD_APPLICATION_ID", "7") },
 			all("FAIL  discord application: the token is that of the application 100000000000000001")},
 		{"privileged intents", func(t *testing.T, p *patient) { p.application(map[string]any{"flags": 1<<19 | 1<<15}) },

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"podium/bot"
 	"podium/bot/bottest"
@@ -126,7 +127,7 @@ func TestWarningsOnStderr(t *testing.T) {
 }
 
 // TestBadStart runs the real program with what can be wrong at its start: one
-// clear line, no secret, no stack trace.
+// clear line, no secret, no stack trace. TestOutages has what is wrong later.
 func TestBadStart(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -135,28 +136,52 @@ func TestBadStart(t *testing.T) {
 	}
 	busy := listen(t)
 	serving := startServe(t, "PODIUM_DATABASE_URL=sqlite:"+in("held.db"))
+	knowledge := "PODIUM_KNOWLEDGE=" + written(t, "broken.yaml", strings.Replace(misspelt, "exmaples", "examples", 1))
+	settings := "PODIUM_CONFIG=" + written(t, "p.yaml", "slack: {bot_token: hunter2\n")
+	const gate = "broken.yaml:8:22: the number \"50\""
 	for _, c := range []struct {
 		name, variable string
 		postgres       bool
 		code           int
 		says           string
+		args           string
 	}{
-		{"port in use", "PODIUM_HTTP_ADDR=" + busy.Addr().String(), false, 2, "PODIUM_HTTP_ADDR: listen tcp"},
-		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "no such file or directory"},
-		{"malformed URL", "PODIUM_DATABASE_URL=postgres://podium:hunter2/#@localhost/podium", false, 2, "can not be read as postgres://"},
-		{"damaged file", "PODIUM_DATABASE_URL=sqlite:" + in("damaged.db"), false, 1, "podium restore"},
-		{"file held by another", "PODIUM_DATABASE_URL=sqlite:" + in("held.db"), false, 2, "several at once need PostgreSQL"},
-		{"wrong password", "PODIUM_DATABASE_URL=", true, 2, "refuses this user or password"},
-		{"unreadable file for a secret", "PODIUM_DISCORD_PUBLIC_KEY_FILE=" + in("none"), false, 2, "PODIUM_DISCORD_PUBLIC_KEY_FILE: open"},
+		{"port in use", "PODIUM_HTTP_ADDR=" + busy.Addr().String(), false, 2, "PODIUM_HTTP_ADDR: listen tcp", "serve"},
+		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "no such file or directory", "serve"},
+		{"malformed URL", "PODIUM_DATABASE_URL=postgres://podium:hunter2/#@localhost/podium", false, 2, "can not be read as postgres://", "serve"},
+		{"damaged file", "PODIUM_DATABASE_URL=sqlite:" + in("damaged.db"), false, 1, "podium restore", "serve"},
+		{"file held by another", "PODIUM_DATABASE_URL=sqlite:" + in("held.db"), false, 2, "several at once need PostgreSQL", "serve"},
+		{"wrong password", "PODIUM_DATABASE_URL=", true, 2, "refuses this user or password", "serve"},
+		{"unreadable file for a secret", "PODIUM_DISCORD_PUBLIC_KEY_FILE=" + in("none"), false, 2, "PODIUM_DISCORD_PUBLIC_KEY_FILE: open", "serve"},
+		{"gate, serve", knowledge, false, 2, gate, "serve"},
+		{"gate, ask", knowledge, false, 2, gate, "ask where does it move"},
+		{"gate, chat", knowledge, false, 2, gate, "chat"},
+		{"gate, check", knowledge, false, 1, "does not pass the gate: 1 finding", "check"},
+		{"no knowledge, serve", "PODIUM_KNOWLEDGE=" + in("none"), false, 2, "PODIUM_KNOWLEDGE: cannot read", "serve"},
+		{"no knowledge, ask", "PODIUM_KNOWLEDGE=" + in("none"), false, 2, "PODIUM_KNOWLEDGE: cannot read", "ask where does it move"},
+		{"no knowledge, check", "PODIUM_KNOWLEDGE=" + in("none"), false, 2, "no such file", "check"},
+		{"malformed proxy, serve", "HTTPS_PROXY=http://podium:hunter2@pro xy:1", false, 2, "HTTPS_PROXY: is not an address", "serve"},
+		{"malformed proxy, doctor", "HTTPS_PROXY=podium:hunter2@pro xy:1", false, 2, "HTTPS_PROXY: is not an address", "doctor"},
+		{"API URL, serve", "PODIUM_SLACK_API_URL=https://podium:hunter2@slack.com/api/", false, 2, "PODIUM_SLACK_API_URL: is not an address", "serve"},
+		{"API URL, ask", "PODIUM_SLACK_API_URL=hunter2", false, 2, "PODIUM_SLACK_API_URL: is not an address", "ask where does it move"},
+		{"API URL, doctor", "PODIUM_SLACK_API_URL=hunter2", false, 2, "PODIUM_SLACK_API_URL: is not an address", "doctor"},
+		{"settings file, serve", settings, false, 2, "p.yaml: line", "serve"},
+		{"settings file, ask", settings, false, 2, "p.yaml: line", "ask where does it move"},
+		{"settings file, check", settings, false, 2, "p.yaml: line", "check"},
+		{"settings file, doctor", settings, false, 2, "p.yaml: line", "doctor"},
+		{"settings file, config", settings, false, 2, "p.yaml: line", "config"},
+		{"secret in place of its file", "PODIUM_SLACK_BOT_TOKEN_FILE=xoxb-hunter2", false, 2, "can not read the file that it names", "serve"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.postgres {
 				c.variable += withPassword(t, bottest.Postgres(t), "hunter2-but-wrong")
 			}
 			var stderr bytes.Buffer
-			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", office(t), c.variable}, "serve")
+			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=sqlite:" + in("podium.db"), office(t), c.variable}, strings.Fields(c.args)...)
 			cmd.Stderr = &stderr
+			started := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) // what should not have
 			err := cmd.Run()
+			started.Stop()
 			if code := cmd.ProcessState.ExitCode(); code != c.code {
 				t.Errorf("exit code %d (%v), want %d", code, err, c.code)
 			}
