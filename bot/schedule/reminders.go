@@ -32,6 +32,12 @@ const (
 	// SQLite it looks through all the jobs that are to come every 5 seconds.
 	jobsAhead = 2 * reconcileEvery
 
+	// River runs from startAhead before a job is due, time enough to elect who
+	// looks for what is due, until none is due within stopAhead.
+	startAhead = 30 * time.Second
+	stopAhead  = time.Minute
+	lookEvery  = 5 * time.Second
+
 	// How many reminders there may be.
 	maxInChannel   = 100
 	maxInWorkspace = 1000
@@ -77,6 +83,7 @@ type Reminders struct {
 	enqueueing sync.Mutex
 	queued     map[occurrence]string // whose jobs are to be inserted next, and on which platform
 	calls      []*enqueued           // that wait for it
+	inserted   chan struct{}         // holds a token once there are new jobs
 	inserting  bool                  // somebody inserts, and will take what is queued
 }
 
@@ -95,6 +102,7 @@ func New(ctx context.Context, o Options) (*Reminders, error) {
 		settle:    settle,
 		beside:    o.Beside,
 		platforms: make(map[string]platform),
+		inserted:  make(chan struct{}, 1),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -147,42 +155,78 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		return fmt.Errorf("the tables of River: %w", err)
 	}
 	w := &worker{reminders: r, composer: c, turns: newTurns(r.limits)}
-	work, err := newJobs(r.store, names, w, r.clock, r.log)
-	if err != nil {
-		return err
-	}
-	// River stops when it is told to, not when ctx is done: posts in hand get
-	// the time to finish.
-	if err := work.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("can not start River: %w", err)
-	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for running := true; running; {
+	var work jobs // nil while River rests
+	defer func() { r.stop(ctx, work) }()
+	reconcile, look := time.NewTimer(0), time.NewTimer(0)
+	defer reconcile.Stop()
+	defer look.Stop()
+	for failing := false; ; {
 		select {
-		case <-timer.C:
+		case <-reconcile.C:
 			wait := reconcileEvery
 			if err := r.reconcile(ctx); err != nil && ctx.Err() == nil {
 				r.log.Error("can not look for the reminders that are due next", "error", err)
 				wait = reconcileAgain
 			}
 			w.turns.sweep(r.now())
-			timer.Reset(wait)
+			reconcile.Reset(wait)
+		case <-r.inserted:
+			look.Reset(0)
+		case <-look.C:
+			var err error
+			work, err = r.wake(ctx, names, w, work)
+			if err != nil && !failing && ctx.Err() == nil {
+				r.log.Error("can not look for the reminders that are due now", "error", err)
+			}
+			failing = err != nil
+			look.Reset(lookEvery)
 		case <-ctx.Done():
-			running = false
+			return nil
 		}
+	}
+}
+
+// wake starts River where a job is near, and stops it where none is any more.
+// Even idle it would wake the processor thirty times a second.
+func (r *Reminders) wake(ctx context.Context, names []string, w *worker, work jobs) (jobs, error) {
+	ahead := startAhead
+	if work != nil {
+		ahead = stopAhead
+	}
+	needed, err := jobsBefore(ctx, r.store, names, r.now().Add(ahead))
+	switch {
+	case err != nil || needed == (work != nil):
+		return work, err
+	case !needed:
+		r.stop(ctx, work)
+		return nil, nil
+	}
+	if work, err = newJobs(r.store, names, w, r.clock, r.log); err != nil {
+		return nil, err
+	}
+	// River stops when it is told to, not when ctx is done: posts in hand get
+	// the time to finish.
+	if err := work.Start(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("can not start River: %w", err)
+	}
+	return work, nil
+}
+
+// stop stops River, if it runs.
+func (r *Reminders) stop(ctx context.Context, work jobs) {
+	if work == nil {
+		return
 	}
 	soft, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
 	if err := work.Stop(soft); err == nil {
-		return nil
+		return
 	}
 	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait/4)
 	defer cancel()
 	if err := work.StopAndCancel(hard); err != nil {
 		r.log.Warn("posts were still being made at the end; their outcome is looked up at the next start")
 	}
-	return nil
 }
 
 // stopWait is how long posts in hand may take to finish at the end.
@@ -274,6 +318,10 @@ func (r *Reminders) insertQueued(ctx context.Context) {
 		// where a job is there already.
 		_, err := r.insert.InsertMany(inserting, many)
 		cancel()
+		select {
+		case r.inserted <- struct{}{}:
+		default:
+		}
 		for _, call := range calls {
 			call.err = err
 			close(call.done)

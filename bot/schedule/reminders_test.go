@@ -931,3 +931,43 @@ func refused(err error) bool {
 	var r *bot.Refusal
 	return errors.As(err, &r)
 }
+
+// TestRiverRests while no job is near, and only then.
+func TestRiverRests(t *testing.T) {
+	onEach(t, func(t *testing.T, st *store.SQL) {
+		b := newTestbed(t, st, Limit{})
+		w := &worker{reminders: b.Reminders, composer: composer{}, turns: newTurns(b.limits)}
+		var work jobs
+		t.Cleanup(func() { b.Reminders.stop(context.Background(), work) })
+		look := func(when string, want bool) {
+			t.Helper()
+			var err error
+			if work, err = b.wake(t.Context(), b.names(), w, work); err != nil {
+				t.Fatal(err)
+			}
+			if (work != nil) != want {
+				t.Errorf("%s River runs: %v, want %v", when, work != nil, want)
+			}
+		}
+		look("without a job", false)
+		r := b.add("r1", "every day at 12:00", time.Now().Add(-time.Hour), time.Now().Add(stopAhead+10*time.Second))
+		if err := b.enqueueNext(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		look("with a job that is far", false)
+		r = b.add("r2", "every day at 12:00", time.Now().Add(-time.Hour), time.Now().Add(2*time.Second))
+		if err := b.enqueueNext(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		look("with a job that is near", true)
+		b.eventually("posted", func() bool { return len(b.fake.made()) == 1 })
+		b.eventually("at rest", func() bool {
+			var err error
+			work, err = b.wake(t.Context(), b.names(), w, work)
+			return err == nil && work == nil
+		})
+		b.add("r3", "every day at 12:00", time.Now().Add(-time.Hour), time.Now())
+		b.start() // finds it by itself
+		b.eventually("posted", func() bool { return len(b.fake.made()) == 2 })
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -174,14 +175,30 @@ func repair(ctx context.Context, st *store.SQL, beside bool, now time.Time) erro
 			}
 		}
 	}
-	// As riversqlite writes times.
-	if _, err := tx.ExecContext(ctx, comeDue, now.UTC().Format("2006-01-02 15:04:05.000")); err != nil {
+	if _, err := tx.ExecContext(ctx, comeDue, sqliteTime(now)); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 const comeDue = `UPDATE river_job SET state = 'available' WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= $1 AND kind = 'occurrence'`
+
+// jobsBefore reports whether a job in one of queues is to be done before a time.
+func jobsBefore(ctx context.Context, st *store.SQL, queues []string, before time.Time) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	query := `SELECT EXISTS (SELECT 1 FROM river_job WHERE queue IN ('` + strings.Join(queues, "', '") + `')
+		AND (state IN ('available', 'running') OR state IN ('retryable', 'scheduled') AND scheduled_at < $1))`
+	if db := st.SQLite(); db != nil {
+		err = db.QueryRowContext(ctx, query, sqliteTime(before)).Scan(&found)
+	} else {
+		err = st.Postgres().QueryRow(ctx, query, before).Scan(&found)
+	}
+	return found, err
+}
+
+// sqliteTime is a time as riversqlite writes it.
+func sqliteTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
 
 // quiet passes on River's errors as warnings: what they are about is tried
 // again, and podium logs for itself what was given up.
