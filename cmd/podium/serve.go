@@ -32,6 +32,8 @@ const (
 	storeGrace = 600 * time.Millisecond
 
 	maxBody = 1 << 20 // of a request, in bytes
+
+	settle = 3 * time.Second // until the start is over, and gives back its memory
 )
 
 // serveFlags are the settings that serve takes as flags, and so do those who
@@ -179,6 +181,13 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	// Reading the knowledge file leaves more garbage than podium ever needs
 	// again at once.
 	debug.FreeOSMemory()
+	settled := time.AfterFunc(settle, func() {
+		debug.FreeOSMemory()
+		if err := releaseProgram(); err != nil {
+			log.Debug("can not give memory back", "error", err)
+		}
+	})
+	defer settled.Stop()
 	log.Info("serving", "version", version(), "knowledge", base.Version, "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
 }
