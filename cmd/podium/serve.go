@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +32,8 @@ const (
 	// to spare.
 	grace      = 4 * time.Second
 	storeGrace = 600 * time.Millisecond
+	// A request that is still arriving then has this long to do so.
+	arrival = 2 * time.Second
 
 	maxBody = 1 << 20 // of a request, in bytes
 
@@ -242,9 +246,10 @@ func (w *worker) runSafely(ctx context.Context) (err error) {
 
 // A server runs the HTTP server and the workers.
 type server struct {
-	workers []*worker
-	ping    func(context.Context) error
-	log     *slog.Logger
+	workers   []*worker
+	answering atomic.Int64 // requests in hand
+	ping      func(context.Context) error
+	log       *slog.Logger
 
 	mu     sync.Mutex
 	pinged time.Time
@@ -257,7 +262,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, mux *http.Serve
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	web := &http.Server{
-		Handler:           http.MaxBytesHandler(s.recovering(mux), maxBody),
+		Handler:           http.MaxBytesHandler(s.recovering(s.arriving(mux)), maxBody),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      15 * time.Second,
@@ -291,20 +296,34 @@ func (s *server) run(ctx context.Context, listener net.Listener, mux *http.Serve
 	s.log.Info("stopping")
 	finishing, done := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer done()
-	// An error means that the time was up, which shows below.
-	_ = web.Shutdown(finishing)
 	ended := make(chan struct{})
 	go func() {
 		running.Wait()
 		close(ended)
 	}()
+	// A request that does not arrive is no question, and is not waited for.
+	arrived := time.AfterFunc(arrival, func() {
+		if s.answering.Load() == 0 {
+			web.Close()
+		}
+	})
+	defer arrived.Stop()
+	cutOff := web.Shutdown(finishing) != nil && s.answering.Load() > 0
+	web.Close()
+	select {
+	case <-ended:
+	case <-finishing.Done():
+		select {
+		case <-ended:
+		default:
+			cutOff = true
+		}
+	}
 	err := context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	select {
-	case <-ended:
-	case <-finishing.Done():
+	if cutOff {
 		err = errors.Join(err, fmt.Errorf("some work was still running %s after the signal and was cut off", grace))
 	}
 	return err
@@ -317,6 +336,37 @@ func (s *server) anyPlatformLeft() bool {
 		}
 	}
 	return false
+}
+
+// arriving counts the requests that have arrived in full and are not answered
+// yet.
+func (s *server) arriving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := &arrivingBody{ReadCloser: r.Body, arrived: sync.OnceFunc(func() { s.answering.Add(1) })}
+		if r.ContentLength == 0 {
+			body.arrived()
+		}
+		defer func() {
+			body.arrived() // whether or not it has been read
+			s.answering.Add(-1)
+		}()
+		r.Body = body
+		next.ServeHTTP(w, r)
+	})
+}
+
+// An arrivingBody says when it has arrived.
+type arrivingBody struct {
+	io.ReadCloser
+	arrived func()
+}
+
+func (b *arrivingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.arrived()
+	}
+	return n, err
 }
 
 // recovering answers 500 where a handler panics, and keeps the stack to

@@ -342,6 +342,30 @@ func TestStopFinishes(t *testing.T) {
 	}
 }
 
+// TestStopBesideStuckClients: a client that has sent half a request, or none,
+// holds up nobody.
+func TestStopBesideStuckClients(t *testing.T) {
+	p := startServe(t, "PODIUM_DATABASE_URL="+sqliteFile(t), "PODIUM_DISCORD_PUBLIC_KEY="+strings.Repeat("ab", 32))
+	for _, send := range []string{
+		"",
+		"P",
+		"POST /discord/interactions HTTP/1.1\r\nHost: x\r\n",
+		"POST /discord/interactions HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\nX-Signature-Ed25519: " + strings.Repeat("ab", 64) + "\r\nX-Signature-Timestamp: 1\r\n\r\n{",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET",
+	} {
+		conn, err := net.Dial("tcp", p.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, send); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.stop(t)
+}
+
 // TestStopWhileWaiting for a database server that is not there is no failure.
 func TestStopWhileWaiting(t *testing.T) {
 	var log strings.Builder
