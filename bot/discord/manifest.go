@@ -27,11 +27,30 @@ func Permissions() []Permission {
 	}
 }
 
+// A Scope is one of the invitation's.
+type Scope struct {
+	Name   string
+	Reason string
+}
+
+// Scopes are those that podium is invited with.
+func Scopes() []Scope {
+	return []Scope{
+		{"bot", "to be mentioned, to answer and to post reminders"},
+		{"applications.commands", "to offer /podium"},
+	}
+}
+
 // Manifest is what an owner of the application has to know to install podium:
 // the link that invites it, and why it asks for what it asks for.
 func Manifest(application string) string {
 	var all int64
-	var list strings.Builder
+	var list, scopes strings.Builder
+	var names []string
+	for _, s := range Scopes() {
+		names = append(names, s.Name)
+		fmt.Fprintf(&scopes, "  %-26s%s\n", s.Name, s.Reason)
+	}
 	for _, p := range Permissions() {
 		all |= p.Bit
 		fmt.Fprintf(&list, "  %-26s%s\n", p.Name, p.Reason)
@@ -39,20 +58,18 @@ func Manifest(application string) string {
 	link := "https://discord.com/oauth2/authorize?" + url.Values{
 		"client_id":   {application},
 		"permissions": {strconv.FormatInt(all, 10)},
-		"scope":       {"bot applications.commands"},
+		"scope":       {strings.Join(names, " ")},
 	}.Encode()
 	return fmt.Sprintf(`Invitation:
   %s
 
 Scopes:
-  bot                       to be mentioned, to answer and to post reminders
-  applications.commands     to offer /podium
-
+%s
 Permissions (%d), each for a reason:
 %s
 Gateway intents (%d), none of them privileged:
   GUILDS                    to know which channels are threads
   GUILD_MESSAGES            to hear mentions; Discord leaves the text out of all other messages
   DIRECT_MESSAGES           to answer direct messages
-`, link, all, &list, intents)
+`, link, &scopes, all, &list, intents)
 }

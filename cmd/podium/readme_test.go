@@ -5,9 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"podium/bot/discord"
+	"podium/bot/slack"
 	"podium/config"
 )
 
@@ -35,10 +38,15 @@ func TestReadme(t *testing.T) {
 	}
 	before, transcript, after := between(t, string(text), "```text\n", "```")
 	want := before + playTranscript(t, transcript) + after
-	before, _, after = between(t, want, "| setting | default | |\n|---|---|---|\n", "\n\n")
-	want = before + strings.TrimSuffix(settingsTable(), "\n") + after
-	before, _, after = between(t, want, "| metric | | labels | |\n|---|---|---|---|\n", "\n\n")
-	want = before + strings.TrimSuffix(metricsTable(t), "\n") + after
+	for _, table := range [][2]string{
+		{"| setting | default | |\n|---|---|---|\n", settingsTable()},
+		{"| metric | | labels | |\n|---|---|---|---|\n", metricsTable(t)},
+		{"| scope or event | for |\n|---|---|\n", slackTable()},
+		{"| permission or scope | for |\n|---|---|\n", discordTable()},
+	} {
+		before, _, after = between(t, want, table[0], "\n\n")
+		want = before + strings.TrimSuffix(table[1], "\n") + after
+	}
 	if *update {
 		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -87,6 +95,27 @@ func settingsTable() string {
 			value = "`" + s.Default + "`"
 		}
 		fmt.Fprintf(&b, "| `PODIUM_%s` | %s | %s |\n", strings.ToUpper(s.Key), value, s.Help)
+	}
+	return b.String()
+}
+
+// slackTable is the README's table of what the Slack app may do.
+func slackTable() string {
+	var b strings.Builder
+	for _, g := range slices.Concat(slack.Scopes(), slack.Events()) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", g.Name, g.Reason)
+	}
+	return b.String()
+}
+
+// discordTable is the README's table of what podium may do in a Discord server.
+func discordTable() string {
+	var b strings.Builder
+	for _, p := range discord.Permissions() {
+		fmt.Fprintf(&b, "| %s | %s |\n", p.Name, p.Reason)
+	}
+	for _, s := range discord.Scopes() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, s.Reason)
 	}
 	return b.String()
 }
