@@ -54,6 +54,19 @@ func TestPost(t *testing.T) {
 	}
 }
 
+func TestTell(t *testing.T) {
+	s := started(t, &bottest.Recorder{}, false)
+	if err := s.adapter.Tell(t.Context(), discordtest.Person, bot.TextReply("Your reminder is paused.")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.hears(t); got.Text != "Your reminder is paused." || got.Where.(discordtest.Sent).Channel != discordtest.Direct {
+		t.Errorf("podium told %+v", got)
+	}
+	if n := len(s.Requests("POST /users/@me/channels")); n != 1 {
+		t.Errorf("%d direct conversations opened, want 1", n)
+	}
+}
+
 func TestPostThroughFailures(t *testing.T) {
 	for _, test := range []struct {
 		name     string

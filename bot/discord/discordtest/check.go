@@ -26,6 +26,7 @@ const (
 	callbackSchema = "#/paths/~1interactions~1%7Binteraction_id%7D~1%7Binteraction_token%7D~1callback/post/requestBody/content/application~1json/schema"
 	followupSchema = "#/paths/~1webhooks~1%7Bwebhook_id%7D~1%7Bwebhook_token%7D/post/requestBody/content/application~1json/schema"
 	editSchema     = "#/paths/~1webhooks~1%7Bwebhook_id%7D~1%7Bwebhook_token%7D~1messages~1@original/patch/requestBody/content/application~1json/schema"
+	directSchema   = "#/paths/~1users~1@me~1channels/post/requestBody/content/application~1json/schema"
 	commandsSchema = "#/paths/~1applications~1%7Bapplication_id%7D~1commands/put/requestBody/content/application~1json/schema"
 )
 
@@ -70,7 +71,7 @@ var schemas = sync.OnceValues(func() (map[string]*jsonschema.Schema, error) {
 		return nil, err
 	}
 	all := map[string]*jsonschema.Schema{}
-	for _, at := range []string{messageSchema, callbackSchema, followupSchema, editSchema, commandsSchema} {
+	for _, at := range []string{messageSchema, callbackSchema, followupSchema, editSchema, directSchema, commandsSchema} {
 		if all[at], err = c.Compile("file:///discord.json" + at); err != nil {
 			return nil, err
 		}
@@ -113,7 +114,7 @@ func CheckCallback(body []byte) error {
 	case 4:
 		return errors.Join(err, message(r.Data))
 	case 5:
-		return errors.Join(err, known(r.Data, "flags"))
+		return errors.Join(err, strict(r.Data, &struct{ Flags int }{}))
 	case 6:
 		return err
 	case 8:
@@ -136,16 +137,24 @@ func message(body []byte) error {
 			Ping  bool `json:"replied_user"`
 		} `json:"allowed_mentions"`
 		Components []struct {
+			Type       int
 			Components []struct {
-				ID    string `json:"custom_id"`
-				Label string
+				Type, Style int
+				ID          string `json:"custom_id"`
+				Label       string
 			}
 		}
+		Flags     int
+		Reference *struct {
+			Message string `json:"message_id"`
+			Channel string `json:"channel_id"`
+			Guild   string `json:"guild_id"`
+			Fail    bool   `json:"fail_if_not_exists"`
+		} `json:"message_reference"`
+		Nonce   string
+		Enforce bool `json:"enforce_nonce"`
 	}
-	err := known(body, "content", "embeds", "components", "allowed_mentions", "flags", "message_reference", "nonce", "enforce_nonce")
-	if e := json.Unmarshal(body, &m); e != nil {
-		return errors.Join(err, e)
-	}
+	err := strict(body, &m)
 	fail := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
 	if n := length(m.Content); n > 2000 {
 		fail("content has %d characters, at most 2000", n)
@@ -191,7 +200,7 @@ func completions(body []byte) error {
 	var d struct {
 		Choices []struct{ Name, Value string }
 	}
-	if err := json.Unmarshal(body, &d); err != nil {
+	if err := strict(body, &d); err != nil {
 		return err
 	}
 	if d.Choices == nil || len(d.Choices) > 25 {
@@ -218,9 +227,13 @@ func checkCommands(body []byte) error {
 		Autocomplete bool
 		Choices      []any
 		Options      []option
+		MaxLength    int    `json:"max_length"`
+		Channels     []int  `json:"channel_types"`
+		Contexts     []int  // of a command, as is Permissions
+		Permissions  *int64 `json:"default_member_permissions"`
 	}
 	var list []option
-	if e := json.Unmarshal(body, &list); e != nil {
+	if e := strict(body, &list); e != nil {
 		return errors.Join(err, e)
 	}
 	var check func(o option) int
@@ -257,18 +270,18 @@ func checkCommands(body []byte) error {
 	return err
 }
 
-// known sees that an object has no other fields than these.
-func known(body []byte, fields ...string) error {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(body, &m); err != nil {
-		return err
-	}
-	for k := range m {
-		if !slices.Contains(fields, k) {
-			return fmt.Errorf("unknown field %q", k)
-		}
-	}
-	return nil
+// checkDirect tells what is wrong with a request for a direct conversation.
+func checkDirect(body []byte) error {
+	return errors.Join(validate(directSchema, body), strict(body, &struct {
+		Person string `json:"recipient_id"`
+	}{}))
+}
+
+// strict decodes body, and allows no other fields than v has.
+func strict(body []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
 }
 
 // length is in UTF-16 units, which are never fewer than what Discord counts.

@@ -600,6 +600,9 @@ func (s *Server) serve(req Request, r *http.Request) (any, *apiError) {
 		return nil, s.respond(parts[1], parts[2], req.Body)
 	case parts[0] == "webhooks" && len(parts) >= 3:
 		return s.serveWebhook(req, parts[2])
+	case req.Path == "/users/@me/channels" && req.Method == "POST":
+		s.problem(checkDirect(req.Body), "direct conversation", req.Body)
+		return map[string]any{"id": Direct, "type": 1}, nil
 	case parts[0] == "channels" && len(parts) == 3 && parts[2] == "messages" && req.Method == "POST":
 		return s.servePost(parts[1], req)
 	case parts[0] == "channels" && len(parts) == 3 && parts[2] == "messages" && req.Method == "GET":
