@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -424,8 +425,9 @@ func TestManifestDiscord(t *testing.T) {
 
 // BenchmarkDiscordInteraction measures signed questions over HTTP, through the
 // whole of serve to the answer, and beside it a handler that verifies the
-// signature and replies with fixed JSON. The two take turns, 200 requests each,
-// so that what else the machine does falls on both.
+// signature and replies with fixed JSON, of an answer's usual length and on a
+// server with the same time limits. The two take turns, 200 requests each, so
+// that what else the machine does falls on both.
 func BenchmarkDiscordInteraction(b *testing.B) {
 	s := newDiscord(b)
 	base := embedded(b)
@@ -486,7 +488,7 @@ func BenchmarkDiscordInteraction(b *testing.B) {
 		return time.Since(start)
 	}
 	l := listen(b)
-	bare := &http.Server{Handler: bareInteraction(s.PublicKey)}
+	bare := newWeb(bareInteraction(s.PublicKey), slog.New(slog.DiscardHandler))
 	go bare.Serve(l)
 	defer bare.Close()
 	// In this process, as the bare handler is.
@@ -524,6 +526,7 @@ func BenchmarkDiscordInteraction(b *testing.B) {
 
 // bareInteraction does the least that Discord takes for an answer.
 func bareInteraction(key ed25519.PublicKey) http.Handler {
+	fixed := `{"type":4,"data":{"content":"` + strings.Repeat("A fixed text. ", 80) + `","flags":64}}`
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		signature, _ := hex.DecodeString(r.Header.Get("X-Signature-Ed25519"))
@@ -532,6 +535,6 @@ func bareInteraction(key ed25519.PublicKey) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"type":4,"data":{"content":"A fixed text.","flags":64}}`)
+		io.WriteString(w, fixed)
 	})
 }

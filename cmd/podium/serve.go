@@ -256,20 +256,25 @@ type server struct {
 	pong   error
 }
 
-// run serves until ctx is done or nothing is left to serve. The end of one
-// worker is not the end of the others, unless it has found a setting wrong.
-func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	web := &http.Server{
-		Handler:           http.MaxBytesHandler(s.recovering(s.arriving(mux)), maxBody),
+// newWeb is an HTTP server that no client can hold up.
+func newWeb(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       75 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// run serves until ctx is done or nothing is left to serve. The end of one
+// worker is not the end of the others, unless it has found a setting wrong.
+func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	web := newWeb(http.MaxBytesHandler(s.recovering(s.arriving(mux)), maxBody), s.log)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
