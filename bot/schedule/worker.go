@@ -315,7 +315,7 @@ func (w *worker) conclude(ctx context.Context, was, r bot.Reminder, list ...bot.
 		return err
 	}
 	for _, d := range list {
-		w.reminders.meter.Delivered(ctx, d)
+		w.reminders.meter.Delivered(bot.WithID(ctx, d.Key()), d)
 	}
 	return w.reminders.enqueueNext(ctx, r)
 }

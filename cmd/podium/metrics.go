@@ -244,6 +244,11 @@ func (m *metrics) Delivered(ctx context.Context, d bot.Delivery) {
 	if d.State == bot.Posted {
 		m.lateness.WithLabelValues(platform).Observe(max(0, late.Seconds()))
 	}
-	m.log.LogAttrs(ctx, slog.LevelInfo, "reminder "+string(d.State), slog.String("platform", platform), slog.String("reminder", d.Reminder),
-		slog.Float64("late_ms", float64(late.Milliseconds())))
+	attrs := []slog.Attr{slog.String("platform", platform), slog.String("reminder", d.Reminder)}
+	if d.State == bot.Posted {
+		attrs = append(attrs, slog.Int64("late_ms", late.Milliseconds()))
+	} else {
+		attrs = append(attrs, slog.String("reason", d.Reason))
+	}
+	m.log.LogAttrs(ctx, slog.LevelInfo, "reminder "+string(d.State), attrs...)
 }

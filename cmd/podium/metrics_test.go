@@ -559,3 +559,27 @@ func TestPromtool(t *testing.T) {
 	}
 	check(dir, "check", "rules", "dashboard.yaml")
 }
+
+// BenchmarkMeter is what counting costs a message, and its line of the log.
+func BenchmarkMeter(b *testing.B) {
+	base := embedded(b)
+	msg := bot.Message{Platform: bot.Slack, Kind: bot.Command, Received: time.Now()}
+	r := bot.Reply{Request: "ask", Outcome: bot.Answered, Intent: "troop_count"}
+	for _, c := range []struct {
+		name  string
+		level slog.Level
+	}{{"counted", slog.LevelWarn}, {"logged", slog.LevelDebug}} {
+		b.Run(c.name, func(b *testing.B) {
+			m := newMetrics(base)
+			m.log = slog.New(&logHandler{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: c.level}), m.logged})
+			ctx := bot.WithID(b.Context(), "Ev1")
+			b.ReportAllocs()
+			for b.Loop() {
+				m.InHand(bot.Slack, 1)
+				m.Acknowledged(bot.Slack, time.Since(msg.Received))
+				m.Replied(ctx, msg, r, nil)
+				m.InHand(bot.Slack, -1)
+			}
+		})
+	}
+}
