@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"podium/bot"
 )
@@ -119,19 +123,24 @@ func openBackup(ctx context.Context, path string) (from *SQL, dispose func(), er
 		return nil, nil, err
 	}
 	defer in.Close()
+	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: %w: it is no file", path, cmp.Or(err, ErrNoBackup))
+	}
 	out, err := os.OpenFile(filepath.Join(dir, "podium.db"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
-	size, err := io.Copy(out, in)
+	_, err = io.Copy(out, in)
 	if err = errors.Join(err, out.Close()); err != nil {
 		return nil, nil, err
 	}
-	// SQLite takes an empty file for an empty database.
-	if size == 0 {
-		return nil, nil, fmt.Errorf("%s is empty: no backup of podium's", path)
+	if err := isBackup(ctx, out.Name()); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	from, err = Open(ctx, "sqlite:"+out.Name(), Options{})
+	if errors.Is(err, errDamaged) {
+		return nil, nil, fmt.Errorf("%s: the backup is damaged; take an older one", path)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s can not be read as a backup of podium's: %s", path, strings.ReplaceAll(err.Error(), out.Name(), path))
 	}
@@ -139,6 +148,28 @@ func openBackup(ctx context.Context, path string) (from *SQL, dispose func(), er
 		from.Close(ctx)
 		os.RemoveAll(dir)
 	}, nil
+}
+
+// ErrNoBackup is the error of a file that is none.
+var ErrNoBackup = errors.New("this is no backup of podium's")
+
+// isBackup looks whether the SQLite file at path, if it is one, is podium's:
+// SQLite takes an empty file for an empty database, and an empty database would
+// be brought up to date and restored as one.
+func isBackup(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", dsn(path, ""))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var found bool
+	err = db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'podium_schema')").Scan(&found)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_CORRUPT {
+		return nil // which is said later
+	} else if ok && e.Code()&0xff == sqlite3.SQLITE_NOTADB || err == nil && !found {
+		return ErrNoBackup
+	}
+	return err
 }
 
 // setAside renames a damaged SQLite file, with the files beside it that belong

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -224,16 +225,35 @@ func TestRestoreRefuses(t *testing.T) {
 	populate(t, open(t, address, keepAll))
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"empty.db": "", "text.db": strings.Repeat("no database ", 1000),
+		"empty.db": "", "text.db": strings.Repeat("no database ", 1000), "short.db": "x",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// Another program's database is not to be taken for an empty one of podium's.
+	other, err := sql.Open("sqlite", dsn(filepath.Join(dir, "other.db"), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.ExecContext(t.Context(), "CREATE TABLE cats (name TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	damaged, err := os.ReadFile(filled(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(damaged[len(damaged)/2:], strings.Repeat("\xaa", 8192))
+	if err := os.WriteFile(filepath.Join(dir, "damaged.db"), damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
-		"none.db": "no such file", "empty.db": "is empty", "text.db": "can not be read as a backup",
+		"none.db": "no such file", "empty.db": ErrNoBackup.Error(), "text.db": ErrNoBackup.Error(), "short.db": ErrNoBackup.Error(),
+		"other.db": ErrNoBackup.Error(), ".": ErrNoBackup.Error(), "damaged.db": "the backup is damaged",
 	} {
-		if _, _, err := Restore(t.Context(), address, filepath.Join(dir, name), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		_, _, err := Restore(t.Context(), address, filepath.Join(dir, name), Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "podium restore") {
 			t.Errorf("Restore(%s) = %v, want it to say %q", name, err, want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,9 @@ func newRestore(p *program) *cobra.Command {
 			n, aside, err := store.Restore(cmd.Context(), s.Store.URL.Reveal(), args[0], store.Options{})
 			if aside != "" {
 				fmt.Fprintf(p.stderr, "podium: the damaged database is now %s\n", aside)
+			}
+			if errors.Is(err, store.ErrNoBackup) || errors.Is(err, fs.ErrNotExist) {
+				return &usageError{err}
 			}
 			if err != nil {
 				return err

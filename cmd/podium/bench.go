@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,9 +45,9 @@ files, in order, score TAB label TAB accepted: true or false, at the threshold t
 }
 
 func readLabelledFile(path string) ([]knowledge.Labelled, error) {
-	f, err := os.Open(path)
+	f, err := openArgument(path)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
 	}
 	defer f.Close()
 	return readLabelled(path, f)

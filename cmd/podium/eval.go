@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"strings"
 	"text/tabwriter"
 
@@ -56,6 +56,11 @@ A line of a question file is {"id","q","kind","must":[["a","b"],["c"]],"must_not
 to a right answer holds at least one string of each group of must, in upper or lower case.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, share := range []float64{minRight, maxWrong} {
+				if share < 0 || share > 100 || math.IsNaN(share) {
+					return usagef("--min-right and --max-wrong are shares from 0 to 100, and %v is none", share)
+				}
+			}
 			var questions []evalQuestion
 			for _, path := range args {
 				more, err := readQuestionFile(path)
@@ -86,9 +91,9 @@ to a right answer holds at least one string of each group of must, in upper or l
 }
 
 func readQuestionFile(path string) ([]evalQuestion, error) {
-	f, err := os.Open(path)
+	f, err := openArgument(path)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
 	}
 	defer f.Close()
 	return readQuestions(path, f)

@@ -73,6 +73,19 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
+// openArgument opens a file that the command line names.
+func openArgument(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		f.Close()
+		return nil, usagef("%s is a directory", path)
+	}
+	return f, nil
+}
+
 // A program is what all commands share.
 type program struct {
 	environ        []string

@@ -124,7 +124,8 @@ func TestMove(t *testing.T) {
 		{postgres, []string{"backup", backup}, 0, "5 entries are in"},
 		{postgres, []string{"backup", backup}, 1, "overwrites nothing"},
 		{postgres, []string{"backup", "/none/backup"}, 1, "no such file or directory"},
-		{last, []string{"restore", backup + ".none"}, 1, "no such file or directory"},
+		{last, []string{"restore", backup + ".none"}, 2, "no such file or directory"},
+		{last, []string{"restore", "questions_test.go"}, 2, "no backup of podium's"},
 		{last, []string{"restore", backup}, 0, "5 entries are restored"},
 	} {
 		got := runHere(t, at(c.database), c.args...)
