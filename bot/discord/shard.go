@@ -23,7 +23,7 @@ type shards interface {
 }
 
 const (
-	holdEvery = 10 * time.Second
+	holdEvery = 5 * time.Second
 	// Another process that has not renewed its claim for so many looks has
 	// ended; one that has never renewed it had ended before this one began.
 	silentLooks = 3

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"podium/bot"
+	"podium/bot/bottest"
 	"podium/bot/discord/discordtest"
 	"podium/handlers"
 )
@@ -392,6 +393,35 @@ func TestDiscord(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDiscordSameShard sees that two processes with the same shard and database
+// say so, each in its log and at /readyz, and that both go on.
+func TestDiscordSameShard(t *testing.T) {
+	database := bottest.Postgres(t)
+	s := newDiscord(t)
+	first, second := serveDiscord(t, s, false, database), &discordServe{Server: s}
+	second.start(t, database)
+	for x, other := range map[*discordServe]*discordServe{first: second, second: first} {
+		for x.log.Scan() && !strings.Contains(x.log.Text(), "two processes have the same shard") {
+		}
+		response, err := http.Get("http://" + x.address + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r readiness
+		err = json.NewDecoder(response.Body).Decode(&r)
+		response.Body.Close()
+		want := fmt.Sprintf("shard 0 of 1 of the same token is also run by process %d on ", other.cmd.Process.Pid)
+		if err != nil || r.Platforms[bot.Discord] != bot.Connected || !strings.Contains(r.Reasons[bot.Discord], want) {
+			t.Errorf("/readyz = %+v, %v, want Discord connected and %q", r, err, want)
+		}
+	}
+	for _, x := range []*discordServe{second, first} {
+		if log, code := x.end(t); code != 0 {
+			t.Errorf("podium serve ended with %d:\n%s", code, log)
+		}
 	}
 }
 
