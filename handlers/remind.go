@@ -171,7 +171,7 @@ func (h *Handlers) theirs(ctx context.Context, m bot.Message, id string) (bot.Re
 // *bot.Refusal.
 func (h *Handlers) may(ctx context.Context, m bot.Message, channel string) error {
 	may, err := h.reminders.MaySchedule(ctx, m, channel)
-	if refused, ok := errors.AsType[*bot.PostError](err); ok {
+	if refused, ok := errors.AsType[*bot.PostError](err); ok && refused.Reason != bot.Rejected {
 		return &bot.Refusal{Problem: refused.Remedy}
 	}
 	if err == nil && !may {
