@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -324,6 +325,64 @@ func TestRemindersInDiscord(t *testing.T) {
 		if live := all[0].Live(); live != "" {
 			t.Errorf("the post pings %q", live)
 		}
+	}
+}
+
+// TestRemindersListed: a full channel's reminders are all listed, within the
+// platforms' limits.
+func TestRemindersListed(t *testing.T) {
+	t.Parallel()
+	const most = 100
+	address := sqliteFile(t)
+	var list []bot.Reminder
+	for i := range 2 * most {
+		r := bot.Reminder{ID: fmt.Sprintf("r%04d", i), Platform: bot.Slack, Workspace: slacktest.Team, Channel: slacktest.General, Label: "#general",
+			Author: bot.User{ID: slacktest.Admin, Name: "Ann Admin"}, Schedule: "every 2 weeks on monday,wednesday,friday at 12:00", Zone: "America/New_York",
+			Start: time.Now().UTC().Truncate(time.Second), Ref: "troop_count.iraq", Title: "How many troops", State: bot.Active, Next: time.Now().AddDate(0, 0, 1+i)}
+		if i >= most {
+			r.Platform, r.Workspace, r.Channel = bot.Discord, discordtest.Guild, discordtest.Channel
+		}
+		list = append(list, r)
+	}
+	keepAll(t, address, list)
+	s, d := newSlack(t), newDiscord(t)
+	var mu sync.Mutex
+	var said strings.Builder
+	hear := func(private bool, text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !private {
+			t.Errorf("podium says in public %q", text)
+		}
+		said.WriteString(text + "\n")
+	}
+	s.OnMessage = func(m slacktest.Message) { hear(m.Private(), m.Text) }
+	d.OnSent = func(m discordtest.Sent) { hear(m.Private, m.Text()) }
+	x := serveSlack(t, s, "http", address, "PODIUM_DISCORD_TOKEN="+discordtest.Token, "PODIUM_DISCORD_API_URL="+d.URL,
+		fmt.Sprintf("PODIUM_DISCORD_PUBLIC_KEY=%x", []byte(d.PublicKey)))
+	if err := x.Link.Command(t.Context(), slacktest.Command{Text: "remind list", User: slacktest.Admin}); err != nil {
+		t.Fatal(err)
+	}
+	data := discordtest.Command("list")
+	data["name"] = "podium-remind"
+	if _, err := d.Post(x.address+"/discord/interactions", d.Interaction(2, data, nil)); err != nil {
+		t.Fatal(err)
+	}
+	missing := func() (list []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range 2 * most {
+			if id := fmt.Sprintf("r%04d", i); !strings.Contains(said.String(), id) {
+				list = append(list, id)
+			}
+		}
+		return list
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(missing()) > 0 && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
+	}
+	if list := missing(); len(list) > 0 {
+		t.Errorf("%d reminders are not listed: %v\nlog:\n%s", len(list), list, x.log)
 	}
 }
 
