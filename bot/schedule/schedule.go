@@ -276,12 +276,17 @@ func (s Schedule) first() date {
 	if at, _ := resolve(d.at(s.clock), s.zone); !at.After(s.start) {
 		d = d.add(1)
 	}
-	if s.unit == weeks {
-		for !slices.Contains(s.weekdays, d.weekday()) {
-			d = d.add(1)
-		}
+	for s.unit == weeks && !slices.Contains(s.weekdays, d.weekday()) || s.unit == months && !s.onMonthDay(d) {
+		d = d.add(1)
 	}
 	return d
+}
+
+func (s Schedule) onMonthDay(d date) bool {
+	if s.monthDay == lastDay {
+		return d.add(1).day == 1
+	}
+	return d.day == s.monthDay
 }
 
 // skipAhead is a day in step with first and not after target, so that an old
