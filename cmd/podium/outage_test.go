@@ -29,10 +29,14 @@ type slackProcess struct {
 
 func startSlackProcess(t *testing.T, s *slacktest.Server, database string) *slackProcess {
 	t.Helper()
-	p := &slackProcess{Server: s, t: t, ended: make(chan struct{})}
-	p.process = startServe(t, "PODIUM_SLACK_BOT_TOKEN="+slacktest.BotToken, "PODIUM_SLACK_SIGNING_SECRET="+slacktest.Secret,
-		"PODIUM_SLACK_API_URL="+s.APIURL, "PODIUM_DATABASE_URL="+database, "PODIUM_LOG_LEVEL=debug")
-	p.Link = s.HTTP("http://" + p.address)
+	return attend(t, s, startServe(t, "PODIUM_SLACK_BOT_TOKEN="+slacktest.BotToken, "PODIUM_SLACK_SIGNING_SECRET="+slacktest.Secret,
+		"PODIUM_SLACK_API_URL="+s.APIURL, "PODIUM_DATABASE_URL="+database, "PODIUM_LOG_LEVEL=debug"))
+}
+
+// attend reads the log of a process that has started.
+func attend(t *testing.T, s *slacktest.Server, started *process) *slackProcess {
+	t.Helper()
+	p := &slackProcess{process: started, Server: s, Link: s.HTTP("http://" + started.address), t: t, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		for p.log.Scan() {

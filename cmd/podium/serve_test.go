@@ -73,7 +73,13 @@ type process struct {
 func startServe(t testing.TB, environ ...string) *process {
 	t.Helper()
 	environ = append([]string{"PODIUM_DISCORD_TOKEN=x", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_LOG_FORMAT=json", office(t)}, environ...)
-	p := &process{cmd: podium(t, environ, "serve")}
+	return startProcess(t, podium(t, environ, "serve"))
+}
+
+// startProcess starts cmd, which is podium serve, and waits until it is ready.
+func startProcess(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -570,7 +576,7 @@ func ticks(b *testing.B, pid int) int {
 }
 
 // resident is the memory that a process holds, in MB.
-func resident(b *testing.B, pid int) float64 {
+func resident(b testing.TB, pid int) float64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		b.Skip("memory is read from /proc: ", err)
