@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"podium/bot"
+	"podium/bot/bottest"
 	"podium/bot/store"
 	"podium/config"
 	"podium/handlers"
@@ -370,6 +372,28 @@ func TestStopBesideStuckClients(t *testing.T) {
 		}
 	}
 	p.stop(t)
+}
+
+// TestStopJoins: when podium serve has ended, nothing of it runs on.
+func TestStopJoins(t *testing.T) {
+	for name, address := range map[string]func(testing.TB) string{"sqlite": sqliteFile, "postgres": bottest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			x := serveSlack(t, newSlack(t), "both", address(t), office(t))
+			x.command(t, "where does the office move")
+			x.event(t, x.Server.DM("what does the move cost"))
+			x.end(t)
+			stacks := make([]byte, 1<<20)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+				for _, of := range []string{"podium/bot/slack.", "podium/bot/store.", "podium/bot/schedule.", "podium/handlers.", "main.(*server)", "riverqueue/river"} {
+					if strings.Contains(stack, of) {
+						t.Errorf("after the end this runs on:\n%s", stack)
+						break
+					}
+				}
+			}
+		})
+	}
 }
 
 // TestStopWhileWaiting for a database server that is not there is no failure.
