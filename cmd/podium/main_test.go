@@ -184,9 +184,12 @@ func TestBadStart(t *testing.T) {
 			var stderr bytes.Buffer
 			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=sqlite:" + in("podium.db"), office(t), c.variable}, strings.Fields(c.args)...)
 			cmd.Stderr = &stderr
-			started := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) // what should not have
-			err := cmd.Run()
-			started.Stop()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			serves := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() }) // which it should not
+			err := cmd.Wait()
+			serves.Stop()
 			if code := cmd.ProcessState.ExitCode(); code != c.code {
 				t.Errorf("exit code %d (%v), want %d", code, err, c.code)
 			}
