@@ -5,10 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -575,19 +572,13 @@ func (b *testbed) tryAdd(t *testing.T, id string, due time.Time) error {
 // TestDatabaseGone: the database can not be reached for a while, with a post in
 // hand and others coming due.
 func TestDatabaseGone(t *testing.T) {
-	direct := bottest.Postgres(t)
-	u, err := url.Parse(direct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gate := newGate(t, u.Host)
-	u.Host = gate.listener.Addr().String()
-	b := newTestbed(t, openStore(t, u.String()), Limit{})
+	gate := bottest.NewGate(t, bottest.Postgres(t))
+	b := newTestbed(t, openStore(t, gate.Address), Limit{})
 	now := time.Now()
 	inHand := make(chan struct{})
 	b.fake.after = func(n int, _ string) error {
 		if n == 0 {
-			gate.shut()
+			gate.Shut()
 			close(inHand)
 		}
 		return nil
@@ -603,7 +594,7 @@ func TestDatabaseGone(t *testing.T) {
 	b.start()
 	<-inHand
 	<-time.After(*goneFor)
-	gate.open()
+	gate.Open()
 	for _, r := range list {
 		b.delivered(r, r.Next, bot.Posted)
 	}
@@ -613,66 +604,6 @@ func TestDatabaseGone(t *testing.T) {
 }
 
 var goneFor = flag.Duration("database.gone", 5*time.Second, "how long TestDatabaseGone keeps the database away")
-
-// A gate passes connections on to a server until it is shut.
-type gate struct {
-	listener net.Listener
-	mu       sync.Mutex
-	closed   bool
-	conns    []net.Conn
-}
-
-func newGate(t *testing.T, to string) *gate {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	g := &gate{listener: l}
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			g.mu.Lock()
-			out, err := net.Dial("tcp", to)
-			if g.closed || err != nil {
-				in.Close()
-				if err == nil {
-					out.Close()
-				}
-			} else {
-				g.conns = append(g.conns, in, out)
-				for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-					go func() {
-						// It ends when the one or the other is closed.
-						_, _ = io.Copy(pair[0], pair[1])
-						pair[0].Close()
-					}()
-				}
-			}
-			g.mu.Unlock()
-		}
-	}()
-	return g
-}
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
-	for _, c := range g.conns {
-		c.Close()
-	}
-	g.conns = nil
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = false
-}
 
 // A wall is a clock that can be set.
 type wall struct{ ahead atomic.Int64 }

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,20 +165,15 @@ func TestCrash(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		address := bottest.Postgres(t)
-		u, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gate := newGate(t, u.Host)
-		u.Host = gate.listener.Addr().String()
-		crash(t, address, u.String(), 3, gate)
+		gate := bottest.NewGate(t, address)
+		crash(t, address, gate.Address, 3, gate)
 	})
 }
 
-// A trouble keeps podium from its database between begin and end.
+// A trouble keeps podium from its database while it is shut.
 type trouble interface {
-	begin()
-	end()
+	Shut()
+	Open()
 }
 
 // crash tells podium the address served, and looks at what it did at address.
@@ -245,8 +238,8 @@ func crash(t *testing.T, address, served string, replicas int, trouble trouble) 
 
 	// All goes on until a moment after the last is due.
 	gone := time.AfterFunc(time.Until(last)/2, func() {
-		trouble.begin()
-		time.AfterFunc(*crashGone, trouble.end)
+		trouble.Shut()
+		time.AfterFunc(*crashGone, trouble.Open)
 	})
 	defer gone.Stop()
 	messages := func() int { return len(slack.Messages()) + len(discord.Posts()) }
@@ -399,7 +392,8 @@ func smallDisk(t *testing.T, dir string) *disk {
 	return &disk{t, dir}
 }
 
-func (d *disk) begin() {
+// Shut fills the disk.
+func (d *disk) Shut() {
 	if d.dir == "" {
 		return
 	}
@@ -417,72 +411,12 @@ func (d *disk) begin() {
 	}
 }
 
-func (d *disk) end() {
+// Open makes room.
+func (d *disk) Open() {
 	if d.dir == "" {
 		return
 	}
 	if err := os.Remove(filepath.Join(d.dir, "filler")); err != nil {
 		d.t.Error(err)
 	}
-}
-
-// A gate passes connections on to a server until it is shut.
-type gate struct {
-	listener net.Listener
-	mu       sync.Mutex
-	shut     bool
-	conns    []net.Conn
-}
-
-func newGate(t *testing.T, to string) *gate {
-	t.Helper()
-	g := &gate{listener: listen(t)}
-	go func() {
-		for {
-			in, err := g.listener.Accept()
-			if err != nil {
-				return // the test is over
-			}
-			g.pass(in, to)
-		}
-	}()
-	return g
-}
-
-func (g *gate) pass(in net.Conn, to string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.shut {
-		in.Close()
-		return
-	}
-	out, err := net.Dial("tcp", to)
-	if err != nil {
-		in.Close()
-		return
-	}
-	g.conns = append(g.conns, in, out)
-	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		go func() {
-			// It ends when the one or the other is closed.
-			_, _ = io.Copy(pair[0], pair[1])
-			pair[0].Close()
-		}()
-	}
-}
-
-func (g *gate) begin() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = true
-	for _, c := range g.conns {
-		c.Close()
-	}
-	g.conns = nil
-}
-
-func (g *gate) end() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = false
 }

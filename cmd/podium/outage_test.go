@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,13 +98,8 @@ func TestDatabaseAway(t *testing.T) {
 		databaseAway(t, "sqlite:"+filepath.Join(dir, "podium.db"), disk, "is full", false)
 	})
 	t.Run("server gone", func(t *testing.T) {
-		u, err := url.Parse(bottest.Postgres(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		gate := newGate(t, u.Host)
-		u.Host = gate.listener.Addr().String()
-		databaseAway(t, u.String(), gate, "database", true)
+		gate := bottest.NewGate(t, bottest.Postgres(t))
+		databaseAway(t, gate.Address, gate, "database", true)
 	})
 }
 
@@ -121,7 +115,7 @@ func databaseAway(t *testing.T, database string, trouble trouble, says string, d
 	event(before)
 	p.until("an event was not answered", func() bool { return len(p.Server.Messages()) == 1 })
 
-	trouble.begin()
+	trouble.Shut()
 	want := 1
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -139,7 +133,7 @@ func databaseAway(t *testing.T, database string, trouble trouble, says string, d
 	if status, r := p.ready(); down != (status == http.StatusServiceUnavailable && r.Database == "down") {
 		t.Errorf("/readyz = %d, %+v; is it to say that the database is down: %v", status, r, down)
 	}
-	trouble.end()
+	trouble.Open()
 
 	deadline := time.Now().Add(20 * time.Second)
 	for status, _ := p.ready(); status != http.StatusOK; status, _ = p.ready() {
