@@ -22,7 +22,7 @@ const (
 
 	// gather is how long a write waits for others: a transaction of many costs
 	// hardly more than one of one, and nobody waits for either.
-	gather = 20 * time.Millisecond
+	gather = 100 * time.Millisecond
 )
 
 var (
