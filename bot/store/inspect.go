@@ -108,7 +108,7 @@ func (s *SQL) inspectSQLite(ctx context.Context, path string) ([]bot.Finding, er
 			return nil, &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not make the database: %v", err)}
 		}
 		probe.Close()
-		return append(list, bot.Finding{Level: bot.OK, About: "database", What: what + " is not there yet; podium serve makes it"}), os.Remove(probe.Name())
+		return append([]bot.Finding{{Level: bot.OK, About: "database", What: what + " is not there yet; podium serve makes it"}}, list...), os.Remove(probe.Name())
 	} else if err != nil {
 		return nil, &bot.ConfigError{Setting: Setting, Problem: err.Error()}
 	}
