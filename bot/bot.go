@@ -12,6 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -96,7 +99,7 @@ func (f HandlerFunc) Handle(ctx context.Context, m Message) (Reply, error) { ret
 func Answer(ctx context.Context, h Handler, m Message) (r Reply, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r, err = FailureReply(), fmt.Errorf("handler panicked: %v", p)
+			r, err = FailureReply(), Panicked(p)
 		}
 	}()
 	r, err = h.Handle(ctx, m)
@@ -106,6 +109,30 @@ func Answer(ctx context.Context, h Handler, m Message) (r Reply, err error) {
 		return failure, err
 	}
 	return r, nil
+}
+
+// Panicked is what recover returned, as the log may have it: what kind of panic,
+// and where. What the runtime says of its own is kept; any other value may be a
+// person's words.
+func Panicked(v any) error {
+	what := fmt.Sprintf("%T", v)
+	if e, ok := v.(runtime.Error); ok {
+		what = e.Error()
+	}
+	frames := make([]uintptr, 32)
+	in := runtime.CallersFrames(frames[:runtime.Callers(2, frames)])
+	unwinding := false
+	for {
+		f, more := in.Next()
+		own := !strings.HasPrefix(f.Function, "runtime.")
+		if own && unwinding {
+			return fmt.Errorf("panic: %s in %s, %s:%d", what, f.Function, filepath.Base(f.File), f.Line)
+		}
+		unwinding = unwinding || !own
+		if !more {
+			return errors.New("panic: " + what)
+		}
+	}
 }
 
 // An Adapter connects one platform to a handler. cmd/podium makes it, mounts

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -120,7 +119,7 @@ func (q *Hand) Go(f func(ctx context.Context)) {
 		defer held.Done()
 		defer func() {
 			if p := recover(); p != nil {
-				held.hands.o.Log.ErrorContext(q.Context, "a question was lost", "error", fmt.Sprintf("panic: %v", p))
+				held.hands.o.Log.ErrorContext(q.Context, "a question was lost", "error", Panicked(p))
 			}
 		}()
 		f(q.Context)

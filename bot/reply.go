@@ -49,7 +49,7 @@ func TextReply(text string) Reply {
 type Reply struct {
 	Parts   []Part   // one, or one for each question of the message
 	Buttons []Button // podium's own: share, why, votes, confirm, cancel
-	Private bool     // for the asker's eyes alone, where the platform can; the reply to VerbShare never is
+	Private bool     // for the asker's eyes alone, where the platform can; the reply to VerbShare is only if there is nothing to share
 
 	// What became of the message, for the log and the metrics. Nobody is shown
 	// it.

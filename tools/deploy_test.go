@@ -103,16 +103,9 @@ func TestKubernetes(t *testing.T) {
 	for _, p := range podium.Ports {
 		ports = append(ports, p.Name)
 	}
-	for _, probe := range []struct {
-		name, path string
-		probe      *core.Probe
-	}{
-		{"startup", "/healthz", podium.StartupProbe},
-		{"liveness", "/healthz", podium.LivenessProbe},
-		{"readiness", "/readyz", podium.ReadinessProbe},
-	} {
-		if p := probe.probe; p == nil || p.HTTPGet == nil || p.HTTPGet.Path != probe.path || !slices.Contains(ports, p.HTTPGet.Port.StrVal) {
-			t.Errorf("the %s probe does not ask a port of the container's for %s", probe.name, probe.path)
+	for what, probe := range map[string]*core.Probe{"startup": podium.StartupProbe, "liveness": podium.LivenessProbe, "readiness": podium.ReadinessProbe} {
+		if probe == nil || probe.HTTPGet == nil || !slices.Contains(ports, probe.HTTPGet.Port.StrVal) {
+			t.Errorf("the %s probe does not ask a port of the container's", what)
 		}
 	}
 	if !slices.Contains(ports, service.Spec.Ports[0].TargetPort.StrVal) {

@@ -128,7 +128,11 @@ func New(o Options) (*Adapter, error) {
 		return nil, err
 	}
 	meter := cmp.Or(o.Meter, bot.NoMeter)
-	session.Client = &http.Client{Transport: newTransport(api, func(wait time.Duration) { meter.RateLimited(bot.Discord, wait) })}
+	session.Client = &http.Client{
+		Transport: newTransport(api, func(wait time.Duration) { meter.RateLimited(bot.Discord, wait) }),
+		// Nothing that podium calls redirects, and token and body must not go elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	// The transport does both, within the context.
 	session.ShouldRetryOnRateLimit, session.MaxRestRetries = false, 0
 

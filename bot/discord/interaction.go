@@ -238,7 +238,7 @@ func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Tim
 		err := errors.New("podium panicked")
 		defer func() {
 			if p := recover(); p != nil {
-				a.log.ErrorContext(ctx, "podium panicked", "panic", fmt.Sprint(p))
+				a.log.ErrorContext(ctx, "podium panicked", "error", bot.Panicked(p))
 			}
 			deferred <- err
 		}()
@@ -291,7 +291,7 @@ func deferral(m bot.Message) response {
 
 // visibility is the flags of the reply to m.
 func visibility(m bot.Message, r bot.Reply) int {
-	if m.Action.Verb != bot.VerbShare && (m.Private || r.Private) {
+	if r.Private || m.Private && m.Action.Verb != bot.VerbShare {
 		return ephemeral
 	}
 	return 0
@@ -367,7 +367,7 @@ func (a *Adapter) complete(ctx context.Context, i *interaction) (list []choice) 
 	list = []choice{}
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.ErrorContext(ctx, "autocomplete panicked", "panic", p)
+			a.log.ErrorContext(ctx, "autocomplete panicked", "error", bot.Panicked(p))
 			list = []choice{}
 		}
 	}()

@@ -126,7 +126,7 @@ func TestSlowAnswer(t *testing.T) {
 		h := &bottest.Recorder{Reply: func(ctx context.Context, m bot.Message) (bot.Reply, error) {
 			<-release
 			r := bottest.Replies()[0].Reply
-			r.Private = m.Private || m.Action.Verb == bot.VerbHelpful
+			r.Private = m.Private && m.Action.Verb != bot.VerbShare || m.Action.Verb == bot.VerbHelpful
 			return r, nil
 		}}
 		s := started(t, h, overHTTP)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -153,6 +154,24 @@ func TestPostLeftOpen(t *testing.T) {
 	_, err := s.adapter.Post(ctx, discordtest.Channel, "key", bot.TextReply("hello"))
 	if _, ok := errors.AsType[*bot.PostError](err); err == nil || ok {
 		t.Errorf("Post = %v, want an error that leaves it open", err)
+	}
+}
+
+// TestRedirect sees that podium follows none: neither its token nor what it
+// posts goes elsewhere.
+func TestRedirect(t *testing.T) {
+	asked := make(chan string, 10)
+	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	defer trap.Close()
+	s := poster(t)
+	s.Intercept = func(discordtest.Request) (int, http.Header, string, bool) {
+		return http.StatusTemporaryRedirect, http.Header{"Location": {trap.URL + "/moved"}}, "", false
+	}
+	if ref, err := s.adapter.Post(t.Context(), discordtest.Channel, "key", bot.TextReply("hello")); err == nil {
+		t.Errorf("Post = %v, want an error", ref)
+	}
+	if len(asked) > 0 || len(s.Requests("")) != 1 {
+		t.Errorf("podium called %d times elsewhere, and Discord with %v", len(asked), s.Requests(""))
 	}
 }
 

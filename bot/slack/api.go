@@ -403,7 +403,21 @@ func (a *Adapter) MaySchedule(ctx context.Context, m bot.Message, _ string) (boo
 	if err != nil {
 		return false, err
 	}
-	return u.IsAdmin || u.IsOwner || u.IsPrimaryOwner, nil
+	ours, err := a.ours(ctx, u)
+	return ours && (u.IsAdmin || u.IsOwner || u.IsPrimaryOwner), err
+}
+
+// ours reports whether u belongs to podium's workspace, or to the organisation that it is of. A channel may be shared
+// with others, whose admins are none here.
+func (a *Adapter) ours(ctx context.Context, u *slack.User) (bool, error) {
+	home := a.workspace.Load()
+	if home == nil { // Slack has only just come within reach
+		var err error
+		if home, err = a.api.AuthTestContext(ctx); err != nil {
+			return false, fmt.Errorf("auth.test: %w", err)
+		}
+	}
+	return u.TeamID == "" || home.TeamID == "" || u.TeamID == home.TeamID || home.EnterpriseID != "" && u.Enterprise.EnterpriseID == home.EnterpriseID, nil
 }
 
 // Zone is the user's time zone; see bot.Directory.

@@ -375,7 +375,9 @@ func (a *Adapter) press(p press) error {
 		}
 		id := cmp.Or(pressed.TS, p.Trigger)
 		err := a.hands.Go(id, func(ctx context.Context) {
-			if a.fresh(ctx, "press/"+p.User.ID+"/"+p.Container.Message+"/"+id+"/"+pressed.Value) {
+			key := "press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value
+			// A press that came twice would share the answer twice, in public: no replica and no restart forgets it.
+			if action.Verb == bot.VerbShare && a.first(ctx, key) || action.Verb != bot.VerbShare && a.fresh(ctx, key) {
 				a.pressed(ctx, p, id, action)
 			}
 		})
@@ -417,7 +419,7 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 	if len(r.Parts) == 0 {
 		return
 	}
-	share := action.Verb == bot.VerbShare
+	share := action.Verb == bot.VerbShare && !r.Private // private: there is nothing to share
 	if !share && !atHome && (p.Container.Ephemeral || r.Private) {
 		err := a.reply(ctx, p.ResponseURL, channel, p.User.ID, thread, ref(r), render(r, privateLimit, ""))
 		a.meter.Replied(ctx, m, r, err)

@@ -426,15 +426,18 @@ func unescape(s string) string { return unescaper.Replace(s) }
 // set for another channel.
 func plain(s, self string) string {
 	var b strings.Builder
-	keep := false
 	for {
 		before, after, found := strings.Cut(s, "<")
 		code, rest, closed := strings.Cut(after, ">")
 		if !found || !closed {
 			break
 		}
-		b.WriteString(unescape(before))
-		keep = keep || strings.HasPrefix(strings.ToLower(strings.TrimSpace(b.String())), "remind")
+		if before = unescape(before); b.Len() == 0 {
+			before = strings.TrimLeftFunc(before, unicode.IsSpace)
+		}
+		b.WriteString(before)
+		const command = "remind"
+		keep := b.Len() >= len(command) && strings.EqualFold(b.String()[:len(command)], command)
 		target, _, _ := strings.Cut(code, "|")
 		switch {
 		case self != "" && target == "@"+self:

@@ -223,6 +223,19 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestPlainOfMuch takes the time of the message's length and not of its square, which would be minutes.
+func TestPlainOfMuch(t *testing.T) {
+	const n = 350_000
+	for sent, want := range map[string]string{
+		strings.Repeat("<a>", n): strings.Repeat("a", n),
+		strings.Repeat(" ", n) + "<@UME>" + strings.Repeat(" ", n) + "REMIND" + strings.Repeat(" <#C1|x>", n/8): "REMIND" + strings.Repeat(" <#C1>", n/8),
+	} {
+		if got := plain(sent, "UME"); got != want {
+			t.Errorf("plain(%.20q...) = %.20q..., want %.20q...", sent, got, want)
+		}
+	}
+}
+
 func TestAnchor(t *testing.T) {
 	for link, want := range map[string]string{
 		"https://example.org/a?b=1&c=2": "https://example.org/a?b=1&amp;c=2",

@@ -11,6 +11,7 @@ package slack
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -86,16 +87,18 @@ type Adapter struct {
 	secret   string
 	backoff  backoff // of Socket Mode
 
-	self      atomic.Pointer[string] // podium's user id; nil until Slack has told it
-	connected atomic.Bool            // over Socket Mode
-	greeted   atomic.Bool            // over Socket Mode, once at least
-	down      atomic.Bool            // Socket Mode waits before it tries again
-	trouble   atomic.Pointer[error]  // the last that kept podium from Slack
+	self      atomic.Pointer[string]                 // podium's user id; nil until Slack has told it
+	workspace atomic.Pointer[slack.AuthTestResponse] // the workspace, likewise
+	connected atomic.Bool                            // over Socket Mode
+	greeted   atomic.Bool                            // over Socket Mode, once at least
+	down      atomic.Bool                            // Socket Mode waits before it tries again
+	trouble   atomic.Pointer[error]                  // the last that kept podium from Slack
 
 	hands  *bot.Hands // the questions in hand
 	recent recent     // events that this process has had
 	last   sync.Map   // channel/ts -> chan struct{}, closed when the newest question about that message is answered
-	odd    sync.Map   // kinds of events that were ignored and logged
+	oddMu  sync.Mutex
+	odd    []string // kinds of events that were ignored and logged
 }
 
 var (
@@ -207,6 +210,7 @@ func (a *Adapter) identify(ctx context.Context) error {
 		who, err := a.api.AuthTestContext(ctx)
 		if err == nil {
 			a.self.Store(&who.UserID)
+			a.workspace.Store(who)
 			a.log.Info("Slack knows podium", "workspace", who.Team, "user", who.User)
 			return nil
 		}
@@ -233,10 +237,11 @@ func (a *Adapter) identify(ctx context.Context) error {
 
 // ignore logs a kind of event that podium has no use for, once.
 func (a *Adapter) ignore(what string) {
-	if len(what) > 80 {
-		what = what[:80]
-	}
-	if _, known := a.odd.LoadOrStore(what, true); !known {
+	const longest, most = 80, 100
+	a.oddMu.Lock()
+	defer a.oddMu.Unlock()
+	if what = what[:min(len(what), longest)]; len(a.odd) < most && !slices.Contains(a.odd, what) {
+		a.odd = append(a.odd, what)
 		a.log.Debug("ignored", "what", what)
 	}
 }
@@ -321,6 +326,10 @@ func (r *recent) add(keys ...string) bool {
 	}
 	fresh := true
 	for _, key := range keys {
+		if len(key) > sha256.Size { // short whatever ids somebody makes up
+			sum := sha256.Sum256([]byte(key))
+			key = string(sum[:])
+		}
 		if r.keys[key] {
 			fresh = false
 			continue

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"podium/bot"
 	"podium/bot/bottest"
 	"podium/bot/slack/slacktest"
+	"podium/bot/store"
 )
 
 // transports runs f over both transports.
@@ -535,7 +537,7 @@ func TestDirectory(t *testing.T) {
 	w := begin(t, &bottest.Recorder{}, "http", func(o *Options, _ *slacktest.Server) { o.Admins = []string{"UBOSS"} })
 	defer w.close()
 	defer func() { w.cancel(); <-w.ended }()
-	for user, want := range map[string]bool{slacktest.Admin: true, "UBOSS": true, slacktest.Person: false} {
+	for user, want := range map[string]bool{slacktest.Admin: true, "UBOSS": true, slacktest.Person: false, slacktest.Visitor: false} {
 		got, err := w.adapter.MaySchedule(t.Context(), bot.Message{User: bot.User{ID: user}}, slacktest.General)
 		if err != nil || got != want {
 			t.Errorf("MaySchedule(%s) = %v, %v, want %v", user, got, err, want)
@@ -579,4 +581,52 @@ func TestRealPayloads(t *testing.T) {
 			t.Errorf("the log:\n%s", log)
 		}
 	})
+}
+
+// TestSharesOnce delivers the press of Share in channel again, within the time that its signature lasts, to another
+// replica: it would speak in public a second time.
+func TestSharesOnce(t *testing.T) {
+	memory := store.NewMemory()
+	replica := func() *world {
+		w := begin(t, &bottest.Recorder{}, "http", func(o *Options, _ *slacktest.Server) { o.Seen = memory })
+		t.Cleanup(w.close)
+		t.Cleanup(func() { w.cancel(); <-w.ended })
+		return w
+	}
+	one, other := replica(), replica()
+	private := slacktest.Message{Method: "ack", Type: "ephemeral", Channel: slacktest.General, TS: one.TS()}
+	press := one.Pressed(private, slacktest.Person, "share:goal")
+	must(t, one.Link.Press(t.Context(), press))
+	one.said(t, 1)
+	must(t, other.Link.Press(t.Context(), press))
+	must(t, other.Link.Event(t.Context(), other.DM("the end")))
+	if all := other.said(t, 1); !strings.Contains(all[0].Text, "the end") {
+		t.Errorf("the other replica shared it again: %q", all[0].Text)
+	}
+}
+
+// TestRemembersLittle of ids and kinds of events, however long and however many of them somebody makes up.
+func TestRemembersLittle(t *testing.T) {
+	a, err := New(Options{BotToken: "xoxb-1", SigningSecret: "s", Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	long := strings.Repeat("x", 1<<20)
+	for i := range 5000 {
+		a.ignore(fmt.Sprint("event ", i, long))
+		if !a.recent.add(fmt.Sprint("press/", i, long[:1000])) {
+			t.Fatalf("key %d is not new", i)
+		}
+	}
+	if a.recent.add("press/4999" + long[:1000]) {
+		t.Error("a long key is new twice")
+	}
+	size := 0
+	for key := range a.recent.keys {
+		size += len(key)
+	}
+	for _, what := range a.odd {
+		size += len(what)
+	}
+	if size > 200_000 {
+		t.Errorf("%d bytes of keys are kept", size)
+	}
 }

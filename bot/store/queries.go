@@ -53,7 +53,7 @@ const markSeen = `INSERT INTO seen (platform, key, at) VALUES ($1, $3, $2)`
 func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conversation = clean(conversation)
+	conversation = keyed(s.voterKey, clean(conversation))
 	s.behind.mu.Lock()
 	waiting, found := s.behind.turns[conversation]
 	s.behind.mu.Unlock()
@@ -91,9 +91,11 @@ func (s *SQL) readTurn(ctx context.Context, conversation string) *sql.Row {
 	return prepared.QueryRowContext(ctx, conversation)
 }
 
-// SetTurn replaces the last question of a conversation, unless t is older.
+// SetTurn replaces the last question of a conversation, unless t is older. The
+// name of a conversation tells who asks: the question stands beside a hash of
+// it.
 func (s *SQL) SetTurn(_ context.Context, conversation string, t bot.Turn) error {
-	conversation, t = clean(conversation), cleanTurn(t)
+	conversation, t = keyed(s.voterKey, clean(conversation)), cleanTurn(t)
 	w := write{
 		statement: `INSERT INTO turns (conversation, question, context, ref, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (conversation) DO UPDATE SET question = excluded.question, context = excluded.context, ref = excluded.ref, at = excluded.at

@@ -68,8 +68,13 @@ var (
 // voterHash is what is kept of a voter: nobody without the store's key can
 // tell who it was.
 func voterHash(key []byte, v bot.Vote) string {
+	return keyed(key, v.Platform+"/"+v.Voter)
+}
+
+// keyed is a hash of text: nobody without the store's key can tell what it was.
+func keyed(key []byte, text string) string {
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(v.Platform + "/" + v.Voter))
+	mac.Write([]byte(text))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 

@@ -91,8 +91,6 @@ func (p *program) answer(w io.Writer, base *knowledge.Base, question string, asJ
 		_, err := fmt.Fprintln(w, bot.Printable(reply.Text()))
 		return err
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
 	a := newAskResult(base, result, reply)
 	a.Question = question
 	if len(result.Parts) > 0 {
@@ -100,7 +98,32 @@ func (p *program) answer(w io.Writer, base *knowledge.Base, question string, asJ
 			a.Parts = append(a.Parts, newAskResult(base, part, handlers.Reply(base, part)))
 		}
 	}
-	return encoder.Encode(a)
+	return writeJSONLine(w, a)
+}
+
+// writeJSONLine writes v as a line of JSON. Of what a terminal would obey,
+// encoding/json escapes only a part.
+func writeJSONLine(w io.Writer, v any) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	text := line.String()
+	if bot.Printable(text) != text {
+		var b strings.Builder
+		for _, r := range text {
+			if c := string(r); bot.Printable(c) != c {
+				fmt.Fprintf(&b, "\\u%04x", r)
+			} else {
+				b.WriteString(c)
+			}
+		}
+		text = b.String()
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func newAskResult(base *knowledge.Base, result knowledge.Result, reply bot.Reply) askResult {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -160,16 +159,14 @@ func oneLine(text string) string {
 }
 
 func (p *program) jsonQuestions(list questionList, zone *time.Location) error {
-	encode := json.NewEncoder(p.stdout)
-	encode.SetEscapeHTML(false)
 	return list(func(q bot.Question) error {
-		return encode.Encode(struct {
+		return writeJSONLine(p.stdout, struct {
 			At       time.Time `json:"at"`
 			Platform string    `json:"platform"`
 			Outcome  string    `json:"outcome"`
 			Intent   string    `json:"intent"`
 			Text     string    `json:"text"`
-		}{q.At.In(zone), q.Platform, q.Outcome, q.Intent, bot.Printable(q.Text)})
+		}{q.At.In(zone), q.Platform, q.Outcome, q.Intent, q.Text})
 	})
 }
 

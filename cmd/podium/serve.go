@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 
 	"podium/bot"
 	"podium/bot/discord"
@@ -38,6 +39,13 @@ const (
 	maxBody = 1 << 20 // of a request, in bytes
 
 	settle = 3 * time.Second // until the start is over, and gives back its memory
+
+	// Who sends a request shows once its body is read, so that strangers choose
+	// how much memory that takes: at most so many connections with a small body
+	// each, and so many with a large one.
+	maxConnections = 2048
+	smallBody      = 32 << 10 // bytes: several times what a platform sends but rarely
+	maxLarge       = 32
 )
 
 // serveFlags are the settings that serve takes as flags, and so do those who
@@ -232,7 +240,7 @@ func (w *worker) standing() (bot.State, error) {
 func (w *worker) runSafely(ctx context.Context) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%s panicked: %v", w.name, v)
+			err = bot.Panicked(v)
 		}
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("ended without a reason")
@@ -274,10 +282,10 @@ func newWeb(h http.Handler, log *slog.Logger) *http.Server {
 func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	web := newWeb(http.MaxBytesHandler(s.recovering(s.arriving(mux)), maxBody), s.log)
+	web := newWeb(http.MaxBytesHandler(sparing(s.recovering(s.arriving(mux))), maxBody), s.log)
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := web.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("HTTP server: %w", err))
 		}
 	})
@@ -374,13 +382,35 @@ func (b *arrivingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// sparing answers 503 to a large body while maxLarge others are being read. One
+// of a length that is not told beforehand may then be small.
+func sparing(next http.Handler) http.Handler {
+	large := make(chan struct{}, maxLarge)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength < 0 || r.ContentLength > smallBody {
+			select {
+			case large <- struct{}{}:
+				defer func() { <-large }()
+			default:
+				if r.ContentLength > 0 {
+					w.Header().Set("Connection", "close")
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				r.Body = http.MaxBytesReader(w, r.Body, smallBody)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // recovering answers 500 where a handler panics, and keeps the stack to
 // itself.
 func (s *server) recovering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if v := recover(); v != nil {
-				s.log.Error("a request panicked", "path", r.URL.Path, "panic", fmt.Sprint(v))
+				s.log.Error("a request panicked", "path", r.URL.Path, "error", bot.Panicked(v))
 				http.Error(w, "internal error", http.StatusInternalServerError)
 			}
 		}()

@@ -498,6 +498,63 @@ func TestHTTPLimits(t *testing.T) {
 	}
 }
 
+// TestLargeBodies keeps as many large bodies in the making as may be: another
+// one is turned away, a small one is answered, whether or not its length is
+// told beforehand.
+func TestLargeBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "read %d bytes, %v", len(body), err)
+		})
+		s := &server{log: slog.New(slog.DiscardHandler)}
+		ctx, stop := context.WithCancel(t.Context())
+		l := newPipes()
+		ended := make(chan error)
+		go func() { ended <- s.run(ctx, l, mux) }()
+		const head = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		large := fmt.Sprintf("Content-Length: %d\r\n\r\n", smallBody+1)
+		var held []net.Conn
+		for range maxLarge {
+			conn := l.dial()
+			if _, err := io.WriteString(conn, head+large); err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, conn)
+		}
+		synctest.Wait()
+		chunk := strings.Repeat("x", smallBody+1)
+		for send, want := range map[string]string{
+			head + large:                         "503 Service Unavailable",
+			head + "Content-Length: 2\r\n\r\nok": "read 2 bytes, <nil>",
+			head + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n":                                  "read 2 bytes, <nil>",
+			head + fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(chunk), chunk): "request body too large",
+		} {
+			conn := l.dial()
+			go func() { _, _ = io.WriteString(conn, send) }() // the server may not read it all
+			if text, _ := io.ReadAll(conn); !strings.Contains(string(text), want) {
+				t.Errorf("%.90q is answered %q, want %q", send, text, want)
+			}
+			conn.Close()
+		}
+		for _, conn := range held {
+			conn.Close()
+		}
+		synctest.Wait()
+		conn := l.dial()
+		go func() { _, _ = io.WriteString(conn, head+large+chunk) }()
+		if text, _ := io.ReadAll(conn); !strings.Contains(string(text), fmt.Sprintf("read %d bytes, <nil>", len(chunk))) {
+			t.Errorf("once there is room, a large body is answered %q", text)
+		}
+		conn.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestReadyzWithoutDatabase is 503 with a reason, and asks the database once a
 // second.
 func TestReadyzWithoutDatabase(t *testing.T) {

@@ -39,6 +39,7 @@ const (
 	Team     = "T0001"
 	Person   = "UPERSON"
 	Admin    = "UADMIN"    // in Europe/Berlin
+	Visitor  = "UVISITOR"  // an admin of another workspace, in a shared channel
 	General  = "CGENERAL"  // podium is a member
 	Foreign  = "CFOREIGN"  // podium is not
 	Archived = "CARCHIVED" // podium was
@@ -393,9 +394,12 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(w, map[string]any{"channel": map[string]any{"id": channel, "is_channel": true, "is_member": channel == General, "is_archived": channel == Archived}})
 	case "users.info":
-		user := map[string]any{"id": form.Get("user"), "tz": "America/New_York"}
-		if form.Get("user") == Admin {
+		user := map[string]any{"id": form.Get("user"), "team_id": Team, "tz": "America/New_York"}
+		switch form.Get("user") {
+		case Admin:
 			user["is_admin"], user["tz"] = true, "Europe/Berlin"
+		case Visitor:
+			user["is_admin"], user["team_id"] = true, "T0002"
 		}
 		answer(w, map[string]any{"user": user})
 	case "views.publish":
