@@ -38,20 +38,6 @@ var (
 	crashGone      = flag.Duration("crash.gone", 5*time.Second, "how long the disk is full and the database out of reach")
 )
 
-// built is the program as go build makes it, in a directory of its own.
-var built = sync.OnceValues(func() (path string, err error) {
-	dir, err := os.MkdirTemp("", "podium-built-")
-	if err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, "podium")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
 // A crashing is a podium serve that is killed now and then, and started again
 // each time that it ends, as a service manager does it.
 type crashing struct {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +25,30 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUN_AS") == "podium" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir := builtIn.Load(); dir != nil {
+		os.RemoveAll(*dir)
+	}
+	os.Exit(code)
 }
+
+// built is the program as go build makes it, in a directory that goes when the
+// tests end.
+var built = sync.OnceValues(func() (path string, err error) {
+	dir, err := os.MkdirTemp("", "podium-built-")
+	if err != nil {
+		return "", err
+	}
+	builtIn.Store(&dir)
+	path = filepath.Join(dir, "podium")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+var builtIn atomic.Pointer[string]
 
 // podium returns a command that runs podium as a process with these variables
 // and no others of podium's.
