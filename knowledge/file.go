@@ -202,7 +202,7 @@ func fileKeys(f *file) []key {
 		}},
 		{"source", "The announcement's own text, word for word, or {file: PATH} relative to this file.", true, func(d *decoder, n ast.Node) {
 			if isMapping(n) {
-				d.mapping(n, "source", []key{{"file", "Path of the text file.", true, textKey(&f.sourceFile)}})
+				d.mapping(n, "source", []key{{"file", "Path of the text file, in this file's directory or below.", true, textKey(&f.sourceFile)}})
 				return
 			}
 			f.source = d.text(n)
