@@ -112,7 +112,14 @@ func (q Quote) String() string {
 // overrides of the writing direction) becomes a space, broken UTF-8 becomes
 // U+FFFD. Line breaks and tabs stay.
 func Printable(s string) string {
-	if !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) {
+	plain := true
+	for i := range len(s) { // most is ASCII, where this takes a fraction of the time
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			plain = false
+			break
+		}
+	}
+	if plain || !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {

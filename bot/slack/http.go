@@ -1,12 +1,14 @@
 package slack
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -31,8 +33,9 @@ func (a *Adapter) Mount(mux *http.ServeMux) {
 func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, received time.Time, body []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err != nil {
+		var read bytes.Buffer
+		read.Grow(int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
+		if _, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 			status := http.StatusBadRequest
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				status = http.StatusRequestEntityTooLarge
@@ -40,6 +43,7 @@ func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, rece
 			w.WriteHeader(status)
 			return
 		}
+		body := read.Bytes()
 		v, err := slack.NewSecretsVerifier(r.Header, a.secret)
 		if err == nil {
 			v.Write(body)
@@ -63,32 +67,22 @@ func (a *Adapter) accept(w http.ResponseWriter, received time.Time, err error) {
 }
 
 func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received time.Time, body []byte) {
-	form, err := url.ParseQuery(string(body))
+	c, check, err := parseCommand(string(body))
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if form.Get("ssl_check") == "1" {
+	if check {
 		return // Slack looks at the certificate
 	}
-	hand, err := a.hands.Take(form.Get("trigger_id"))
+	c.received = received
+	hand, err := a.hands.Take(c.Trigger)
 	if err != nil {
 		a.accept(w, received, err)
 		return
 	}
 	defer hand.Done()
-	then := a.command(hand.Context, command{
-		Command:     form.Get("command"),
-		Text:        form.Get("text"),
-		Team:        form.Get("team_id"),
-		Channel:     form.Get("channel_id"),
-		ChannelName: form.Get("channel_name"),
-		User:        form.Get("user_id"),
-		UserName:    form.Get("user_name"),
-		ResponseURL: form.Get("response_url"),
-		Trigger:     form.Get("trigger_id"),
-		received:    received,
-	}, func(now *outgoing) bool {
+	then := a.command(hand.Context, c, func(now *outgoing) bool {
 		if now == nil {
 			// The answer goes on being made here, so that the connection is not free for another request.
 			w.Header().Set("Connection", "close")
@@ -112,6 +106,43 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received 
 	if then != nil {
 		hand.Go(then)
 	}
+}
+
+// parseCommand reads a slash command's form; check means that it is none. The
+// map of url.ParseQuery would take a tenth of the time of the whole answer.
+func parseCommand(form string) (c command, check bool, err error) {
+	for pair := range strings.SplitSeq(form, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name, err = url.QueryUnescape(name); err != nil {
+			return c, false, err
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return c, false, err
+		}
+		switch name {
+		case "ssl_check":
+			check = value == "1"
+		case "command":
+			c.Command = value
+		case "text":
+			c.Text = value
+		case "team_id":
+			c.Team = value
+		case "channel_id":
+			c.Channel = value
+		case "channel_name":
+			c.ChannelName = value
+		case "user_id":
+			c.User = value
+		case "user_name":
+			c.UserName = value
+		case "response_url":
+			c.ResponseURL = value
+		case "trigger_id":
+			c.Trigger = value
+		}
+	}
+	return c, check, nil
 }
 
 func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, received time.Time, body []byte) {

@@ -141,6 +141,28 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestParseCommand holds parseCommand to what net/url makes of the same form.
+func TestParseCommand(t *testing.T) {
+	odd := []string{"", "how many troops", "a+b=c&d;e", "100%", "naïve 👩‍👩‍👧 العراق", "\x00\x1b[31m", "%41", "<@U1> &amp;"}
+	for _, v := range odd {
+		form := url.Values{"command": {v + "1"}, "text": {v + "2"}, "team_id": {v + "3"}, "channel_id": {v + "4"}, "channel_name": {v + "5"}, "user_id": {v + "6"},
+			"user_name": {v + "7"}, "response_url": {v + "8"}, "trigger_id": {v + "9"}, "token": {v}, v: {"unknown"}}
+		got, check, err := parseCommand(form.Encode())
+		want := command{Command: v + "1", Text: v + "2", Team: v + "3", Channel: v + "4", ChannelName: v + "5", User: v + "6", UserName: v + "7", ResponseURL: v + "8", Trigger: v + "9"}
+		if got != want || check || err != nil {
+			t.Errorf("parseCommand(%q) = %+v, %v, %v, want %+v", form.Encode(), got, check, err, want)
+		}
+	}
+	for _, form := range []string{"%zz", "text=%zz", "%=1", "command=%2Fpodium&text=%"} {
+		if _, _, err := parseCommand(form); err == nil {
+			t.Errorf("parseCommand(%q) has no error", form)
+		}
+	}
+	if _, check, err := parseCommand("token=t&ssl_check=1"); !check || err != nil {
+		t.Errorf("a check of the certificate is read as %v, %v", check, err)
+	}
+}
+
 func TestResponseURLs(t *testing.T) {
 	asked := make(chan string, 10)
 	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
