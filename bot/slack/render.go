@@ -2,6 +2,7 @@ package slack
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -89,7 +90,7 @@ const (
 
 // lines is r.Text() line by line: joined by line breaks they are that text.
 func lines(r bot.Reply) []line {
-	var all []line
+	all := make([]line, 0, 8*len(r.Parts))
 	for i, p := range r.Parts {
 		first := len(all)
 		if p.Answer != "" {
@@ -150,17 +151,18 @@ func (l line) with(text string) line {
 // render lays r out in as many messages as limit, which counts the bytes of a message's escaped text, makes of it.
 // more, if not empty, ends every message but the last. Podium's own buttons stand under the last.
 func render(r bot.Reply, limit int, more string) []outgoing {
-	var messages []outgoing
-	var now []line
-	size, blocks := 0, 0
 	room := limit - len(more) - 1
+	all := fit(lines(r), room)
+	var messages []outgoing
+	now := make([]line, 0, len(all))
+	size, blocks := 0, 0
 	flush := func() {
 		if len(now) > 0 {
 			messages = append(messages, lay(now))
-			now, size, blocks = nil, 0, 0
+			now, size, blocks = now[:0], 0, 0
 		}
 	}
-	for _, l := range fit(lines(r), room) {
+	for _, l := range all {
 		cost, count := l.cost()
 		// Two blocks stay free for the mark of more and for podium's own buttons.
 		if size+1+cost > room || blocks+count > blockLimit-2 {
@@ -198,6 +200,9 @@ func render(r bot.Reply, limit int, more string) []outgoing {
 
 // fit splits the lines that are longer than a whole message.
 func fit(all []line, room int) []line {
+	if !slices.ContainsFunc(all, func(l line) bool { cost, _ := l.cost(); return cost > room }) {
+		return all
+	}
 	var fitting []line
 	for _, l := range all {
 		for {
@@ -289,7 +294,7 @@ func cut(text string, limit int, sentence bool) (head, rest string) {
 
 // lay makes one message of lines.
 func lay(all []line) outgoing {
-	var m outgoing
+	m := outgoing{blocks: make([]slack.Block, 0, len(all)+2)}
 	texts := make([]string, len(all))
 	for i, l := range all {
 		texts[i] = l.escaped
@@ -353,7 +358,7 @@ func contextBlock(text string) slack.Block {
 // rows is buttons as actions blocks.
 func rows(buttons []bot.Button) []slack.Block {
 	var all []slack.Block
-	var row []element
+	row := make([]element, 0, min(len(buttons), rowLimit))
 	for _, b := range buttons {
 		text := label(b.Label)
 		if text == "" {
