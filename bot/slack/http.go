@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -29,12 +30,24 @@ func (a *Adapter) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /slack/interactions", a.signed(a.servePress))
 }
 
-// signed lets through what Slack has signed within the last five minutes.
+// buffers hold requests' bodies and answers, and are used again, but for
+// large ones, which would stay in memory.
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 4<<10)) }}
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= 64<<10 {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// signed lets through what Slack has signed within the last five minutes. serve
+// must not keep body.
 func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, received time.Time, body []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
-		var read bytes.Buffer
-		read.Grow(int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
+		read := buffers.Get().(*bytes.Buffer)
+		defer release(read)
 		if _, err := read.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 			status := http.StatusBadRequest
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -91,13 +104,15 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received 
 			a.meter.Acknowledged(bot.Slack, time.Since(received))
 			return false
 		}
-		answer, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
+		answer := buffers.Get().(*bytes.Buffer)
+		defer release(answer)
+		err := json.NewEncoder(answer).Encode(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
 		if err != nil || r.Context().Err() != nil {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-		if _, err = w.Write(answer); err != nil {
+		w.Header().Set("Content-Length", strconv.Itoa(answer.Len()))
+		if _, err = w.Write(answer.Bytes()); err != nil {
 			return false
 		}
 		a.meter.Acknowledged(bot.Slack, time.Since(received))
