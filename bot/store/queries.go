@@ -51,14 +51,14 @@ const markSeen = `INSERT INTO seen (platform, key, at) VALUES ($1, $3, $2)`
 // Turn returns the last question of a conversation, unless it is older than 15
 // minutes.
 func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	conversation = keyed(s.voterKey, clean(conversation))
 	s.behind.mu.Lock()
 	waiting, found := s.behind.turns[conversation]
 	s.behind.mu.Unlock()
 	t := waiting.value
 	if !found {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		var at int64
 		err := s.readTurn(ctx, conversation).Scan(&t.Question, &t.Context, &t.Ref, &at)
 		if err != nil {
