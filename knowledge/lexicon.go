@@ -354,23 +354,35 @@ func (q *question) drop(n int) {
 	q.findHead()
 }
 
+// longest is the longest phrase that words begin with, and its number of words;
+// 0 if there is none.
+func (l *lexicon) longest(words []word) (match trieNode, length int) {
+	node := int32(0)
+	for i := range words {
+		n, ok := l.trie[trieKey{node, words[i].id}]
+		if !ok {
+			break
+		}
+		if n.ends {
+			match, length = n, i+1
+		}
+		node = n.next
+	}
+	return match, length
+}
+
 // conceive finds the concepts of q's words: the longest phrase at each place.
 func (l *lexicon) conceive(q *question) {
 	q.concepts = q.concepts[:0]
 	for i := 0; i < len(q.words); {
-		node, length := int32(0), 0
-		var match trieNode
-		for j := i; j < len(q.words); j++ {
-			n, ok := l.trie[trieKey{node, q.words[j].id}]
-			if !ok {
-				break
-			}
-			if n.ends {
-				match, length = n, j-i+1
-			}
-			node = n.next
-		}
+		match, length := l.longest(q.words[i:])
 		w := &q.words[i]
+		if length > 0 && w.stem == "the" {
+			// "The State Department" ends before "State Department spokesman" does.
+			if _, behind := l.longest(q.words[i+1:]); 1+behind > length {
+				length = 0
+			}
+		}
 		c := concept{id: w.id, weight: w.weight, entity: noEntity, first: int32(i), last: int32(i), function: w.function}
 		switch {
 		case length > 0:
