@@ -96,6 +96,7 @@ type Adapter struct {
 	threads     threads
 
 	hands     *bot.Hands // the questions in hand
+	recent    bot.Recent // commands that this process has had
 	apologies *bot.Hands // to those whose questions were too many
 }
 
@@ -276,10 +277,14 @@ func (a *Adapter) first(ctx context.Context, id string) bool {
 		return true
 	}
 	if !first {
-		a.meter.Redelivered(bot.Discord)
-		a.log.DebugContext(ctx, "redelivered, answered once")
+		a.redelivered(ctx)
 	}
 	return first
+}
+
+func (a *Adapter) redelivered(ctx context.Context) {
+	a.meter.Redelivered(bot.Discord)
+	a.log.DebugContext(ctx, "redelivered, answered once")
 }
 
 // refused logs what Discord refused, with what helps.

@@ -70,3 +70,22 @@ func TestOverload(t *testing.T) {
 		}
 	})
 }
+
+// TestCommandWaitsForNoStore: Discord delivers no command again, so that its
+// answer need not wait until it is noted.
+func TestCommandWaitsForNoStore(t *testing.T) {
+	both(t, func(t *testing.T, overHTTP bool) {
+		s := started(t, &bottest.Recorder{Reply: bottest.Echo}, overHTTP, func(o *options) { o.Seen = stuck{} })
+		if kind, data := s.first(t, s.Interaction(2, discordtest.Command("ask", "question", "hello"), nil)); kind != 4 {
+			t.Errorf("beside a store that does not answer, a command is answered with type %d %s, want 4", kind, data)
+		}
+	})
+}
+
+// stuck is a store that does not answer.
+type stuck struct{}
+
+func (stuck) MarkSeen(ctx context.Context, _ string, _ ...string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}

@@ -188,7 +188,16 @@ func (a *Adapter) interact(i *interaction) {
 		}
 	}
 	a.take(i.ID, func(ctx context.Context) {
-		if !autocomplete && !a.first(ctx, "interaction/"+i.ID) {
+		switch {
+		case autocomplete:
+		case i.Type == discordgo.InteractionApplicationCommand:
+			// Of a command Discord takes the first response alone, whoever
+			// sends it: its answer need not wait for the store.
+			if !a.recent.Add(i.ID) {
+				a.redelivered(ctx)
+				return
+			}
+		case !a.first(ctx, "interaction/"+i.ID):
 			return
 		}
 		a.respond(ctx, i, received, func(first response, _ bool) error { return a.acknowledge(ctx, i, first) })

@@ -11,7 +11,6 @@ package slack
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,7 +94,7 @@ type Adapter struct {
 	trouble   atomic.Pointer[error]                  // the last that kept podium from Slack
 
 	hands  *bot.Hands // the questions in hand
-	recent recent     // events that this process has had
+	recent bot.Recent // events that this process has had
 	last   sync.Map   // channel/ts -> chan struct{}, closed when the newest question about that message is answered
 	oddMu  sync.Mutex
 	odd    []string // kinds of events that were ignored and logged
@@ -251,7 +250,7 @@ func (a *Adapter) ignore(what string) {
 // its store podium keeps answering.
 func (a *Adapter) first(ctx context.Context, keys ...string) bool {
 	keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasSuffix(key, "/") })
-	if !a.recent.add(keys...) {
+	if !a.recent.Add(keys...) {
 		a.redelivered(ctx)
 		return false
 	}
@@ -276,7 +275,7 @@ func (a *Adapter) redelivered(ctx context.Context) {
 // fresh reports whether key has not come before to this process: of what Slack
 // does not send to another.
 func (a *Adapter) fresh(ctx context.Context, key string) bool {
-	if a.recent.add(key) {
+	if a.recent.Add(key) {
 		return true
 	}
 	a.redelivered(ctx)
@@ -307,36 +306,4 @@ func (a *Adapter) inTurn(id, key string, f func(ctx context.Context)) error {
 		f(ctx)
 	})
 	return nil
-}
-
-// recent is the last keys that a process has had. The zero value is ready.
-type recent struct {
-	mu   sync.Mutex
-	keys map[string]bool
-	ring []string
-	next int
-}
-
-// add remembers keys and reports whether all of them are new.
-func (r *recent) add(keys ...string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.keys == nil {
-		r.keys, r.ring = map[string]bool{}, make([]string, 4096)
-	}
-	fresh := true
-	for _, key := range keys {
-		if len(key) > sha256.Size { // short whatever ids somebody makes up
-			sum := sha256.Sum256([]byte(key))
-			key = string(sum[:])
-		}
-		if r.keys[key] {
-			fresh = false
-			continue
-		}
-		delete(r.keys, r.ring[r.next])
-		r.ring[r.next], r.keys[key] = key, true
-		r.next = (r.next + 1) % len(r.ring)
-	}
-	return fresh
 }
