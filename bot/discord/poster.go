@@ -124,6 +124,10 @@ func snowflake(t time.Time) string {
 // newer compares two ids.
 func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
+// Posts reports whether a can post where nobody asked: it needs the token.
+// Commands over HTTP are answered without.
+func (a *Adapter) Posts() bool { return a.o.Token != "" }
+
 // CanPost tells whether podium may post in channel.
 func (a *Adapter) CanPost(ctx context.Context, channel string) error {
 	if _, _, allowed, ok := said(ctx, channel); ok {

@@ -121,8 +121,9 @@ func New(ctx context.Context, o Options) (*Reminders, error) {
 	return r, err
 }
 
-// Connect names who posts on a platform and who knows its people. Call it
-// before Run.
+// Connect names who posts on a platform and who knows its people. With a nil
+// poster reminders are set, and posted by another process or a later one. Call
+// it before Run.
 func (r *Reminders) Connect(name string, p bot.Poster, d bot.Directory) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,10 +137,18 @@ func (r *Reminders) platform(name string) (platform, bool) {
 	return p, ok
 }
 
+// names are the platforms that this process posts on.
 func (r *Reminders) names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.platforms))
+	var names []string
+	for name, p := range r.platforms {
+		if p.Poster != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Run posts what is due on the connected platforms until ctx is done. Posts in
@@ -506,7 +515,7 @@ var errNotConnected = errors.New("the platform is not connected")
 // CanPost is nil when podium may post in a channel, else a *bot.PostError.
 func (r *Reminders) CanPost(ctx context.Context, name, channel string) error {
 	p, ok := r.platform(name)
-	if !ok {
+	if !ok || p.Poster == nil {
 		return &bot.PostError{Reason: bot.NoAccess, Remedy: "Podium is not connected to " + name + ".", Err: errNotConnected}
 	}
 	return p.CanPost(ctx, channel)

@@ -902,3 +902,35 @@ func TestRiverRests(t *testing.T) {
 		b.eventually("posted", func() bool { return len(b.fake.made()) == 2 })
 	})
 }
+
+// TestNoPoster: a process that can not post on a platform sets its reminders,
+// and leaves their jobs to one that can.
+func TestNoPoster(t *testing.T) {
+	onEach(t, func(t *testing.T, st *store.SQL) {
+		b := newTestbed(t, st, Limit{})
+		mute, err := New(t.Context(), Options{Store: st, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mute.Connect("fake", nil, b.fake)
+		if names := mute.names(); len(names) != 0 {
+			t.Errorf("it posts on %v", names)
+		}
+		if e, ok := errors.AsType[*bot.PostError](mute.CanPost(t.Context(), "fake", "c")); !ok || e.Remedy == "" {
+			t.Errorf("CanPost: %v, want a refusal with a remedy", e)
+		}
+		if may, err := mute.MaySchedule(t.Context(), bot.Message{Platform: "fake"}, "c"); err != nil || !may {
+			t.Errorf("MaySchedule = %v, %v", may, err)
+		}
+		draft, err := mute.Plan(bot.Reminder{Platform: "fake", Workspace: "w", Channel: "c", Author: bot.User{ID: "ann"}, Zone: "UTC", Title: "t"}, "every day at 09:00")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if draft, err = mute.Draft(t.Context(), draft); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mute.Confirm(t.Context(), draft); err != nil {
+			t.Errorf("Confirm: %v", err)
+		}
+	})
+}

@@ -186,7 +186,11 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 		})
 		sv.workers = append(sv.workers, w)
 		if p, ok := a.(platform); ok {
-			reminders.Connect(a.Platform(), p, p)
+			var poster bot.Poster = p
+			if a, ok := a.(interface{ Posts() bool }); ok && !a.Posts() {
+				poster = nil // its reminders are for a process that can
+			}
+			reminders.Connect(a.Platform(), poster, p)
 		}
 	}
 	sv.workers = append(sv.workers, &worker{name: "reminders", run: func(ctx context.Context) error { return reminders.Run(ctx, h) }})
