@@ -119,14 +119,18 @@ func whyArg(r knowledge.Result) string {
 	if e.Next != nil {
 		next = e.Next.ID
 	}
-	arg := fmt.Sprintf("%s,%.0f,%s,%.0f", r.Intent.ID, 100*e.Confidence, next, 100*e.NextConfidence)
+	var room [bot.MaxAction]byte
+	arg := append(room[:0], r.Intent.ID...)
+	arg = strconv.AppendFloat(append(arg, ','), 100*e.Confidence, 'f', 0, 64)
+	arg = append(append(arg, ','), next...)
+	arg = strconv.AppendFloat(append(arg, ','), 100*e.NextConfidence, 'f', 0, 64)
 	for _, w := range e.Words {
 		if len(arg)+1+len(w) > bot.MaxAction-len(bot.VerbWhy)-1 {
 			break
 		}
-		arg += "," + w
+		arg = append(append(arg, ','), w...)
 	}
-	return arg
+	return string(arg)
 }
 
 // whyPressed undoes whyArg. Words that the knowledge file does not hold are

@@ -54,22 +54,31 @@ var sourceFiller = makeSet(`who whom whose what when where which how does did do
 
 // AsksSource reports whether a message asks for no more than the words, and
 // their speaker, behind the answer before it.
-func AsksSource(s string) bool {
+func AsksSource(s string) bool { return asksSource(s, new(text)) }
+
+// asksSource is AsksSource; plain is room to work in. Most messages show by
+// their first words that they ask for more.
+func asksSource(s string, plain *text) bool {
 	if len(s) > 80 {
 		return false
 	}
-	var t questionText
-	t.read(s, new(text))
-	return t.asksSource()
-}
-
-func (t *questionText) asksSource() bool {
+	plain.read(s)
 	asks := false
-	for _, w := range t.words {
-		if !sourceWords[w] && !sourceFiller[w] {
+	for i := range plain.tokens {
+		w := plain.token(i)
+		if to, ok := chatWords[string(w)]; ok {
+			for w := range strings.FieldsSeq(to) {
+				if !sourceWords[w] && !sourceFiller[w] {
+					return false
+				}
+				asks = asks || sourceWords[w]
+			}
+			continue
+		}
+		if !sourceWords[string(w)] && !sourceFiller[string(w)] {
 			return false
 		}
-		asks = asks || sourceWords[w]
+		asks = asks || sourceWords[string(w)]
 	}
 	return asks
 }
@@ -140,11 +149,11 @@ type followUp struct {
 }
 
 func (m *matcher) after(asked, before string, x *scratch) followUp {
-	var t questionText
-	t.read(asked, &x.part.text)
-	if t.asksSource() {
+	if asksSource(asked, &x.part.text) {
 		return followUp{question: before, goesOn: true}
 	}
+	var t questionText
+	t.read(asked, &x.part.text)
 	if m.nameHim(&t, asked, before, x) {
 		asked = strings.Join(t.words, " ")
 		t.read(asked, &x.part.text)

@@ -137,7 +137,7 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	}
 	r := m.decide(q, s, x)
 	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
-	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 && !AsksSource(s) {
+	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 && !asksSource(s, &x.part.text) {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9, next: r.next, nextScore: r.nextScore}
 	}
 	return r
@@ -189,11 +189,11 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		s := segment.text
 		asked := s
 		if before != "" {
-			var t questionText
-			t.read(s, &x.part.text)
-			if t.asksSource() {
+			if asksSource(s, &x.part.text) {
 				continue // the answer before it says who said it, and in which words
 			}
+			var t questionText
+			t.read(s, &x.part.text)
 			if full, anyTopic, ok := t.bare(before, &x.part.text); ok && anyTopic {
 				asked = full
 			} else {
