@@ -146,9 +146,11 @@ func (b *behind) drain(ctx context.Context) int {
 }
 
 // writeBehind writes the queue until ctx is done. While the database does not
-// take it, it tries again every second.
+// take it, it tries again every second; at the end, when little time is left,
+// at once and then twenty times a second.
 func (s *SQL) writeBehind(ctx context.Context) {
 	var logged time.Time
+	retry, hurry := time.Second, s.behind.hurry
 	for {
 		select {
 		case <-s.behind.wake:
@@ -187,7 +189,9 @@ func (s *SQL) writeBehind(ctx context.Context) {
 				continue
 			}
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(retry):
+			case <-hurry:
+				retry, hurry = 50*time.Millisecond, nil
 			case <-ctx.Done():
 				return
 			}
