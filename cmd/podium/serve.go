@@ -197,13 +197,19 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	// Reading the knowledge file leaves more garbage than podium ever needs
 	// again at once.
 	debug.FreeOSMemory()
-	settled := time.AfterFunc(settle, func() {
+	settled := make(chan struct{})
+	settling := time.AfterFunc(settle, func() {
+		defer close(settled)
 		debug.FreeOSMemory()
 		if err := releaseProgram(); err != nil {
 			log.Debug("can not give memory back", "error", err)
 		}
 	})
-	defer settled.Stop()
+	defer func() {
+		if !settling.Stop() {
+			<-settled
+		}
+	}()
 	log.Info("serving", "version", version(), "knowledge", base.Version, "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
 }
