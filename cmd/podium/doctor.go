@@ -214,16 +214,9 @@ func checkAddress(ctx context.Context, addr string) bot.Finding {
 
 // askReady asks for /readyz at addr; ok is false if that is no podium.
 func askReady(ctx context.Context, addr string) (ready readiness, ok bool) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return ready, false
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(addr)+"/readyz", nil)
 	if err != nil {
 		return ready, false
 	}
