@@ -881,7 +881,7 @@ func TestRiverRests(t *testing.T) {
 			}
 		}
 		look("without a job", false)
-		r := b.add("r1", "every day at 12:00", time.Now().Add(-time.Hour), time.Now().Add(stopAhead+10*time.Second))
+		r := b.add("r1", "every day at 12:00", time.Now().Add(-time.Hour), time.Now().Add(stopAhead+2*time.Minute))
 		if err := b.enqueueNext(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}

@@ -186,8 +186,13 @@ func TestProxy(t *testing.T) {
 	if _, err := discord.Interact(discord.Interaction(2, discordtest.Command("ask", "question", "where does the office move"), nil)); err != nil {
 		t.Fatal(err)
 	}
-	if m := <-said; !strings.Contains(m.Text(), "Main Street") {
-		t.Errorf("podium said %q in Discord", m.Text())
+	select {
+	case m := <-said:
+		if !strings.Contains(m.Text(), "Main Street") {
+			t.Errorf("podium said %q in Discord", m.Text())
+		}
+	case <-time.After(90 * time.Second):
+		t.Fatal("podium said nothing in Discord")
 	}
 	if err := discord.Until(t.Context(), func() bool { return len(discord.Requests("PUT /applications/")) > 0 }); err != nil {
 		t.Fatal(err)

@@ -63,6 +63,10 @@ func office(t testing.TB) string {
 	return "PODIUM_KNOWLEDGE=" + path
 }
 
+// startsWithin is far more than podium serve takes to get ready, however busy
+// the machine, and less than the tests as a whole have.
+const startsWithin = 90 * time.Second
+
 // A process is a podium serve of its own.
 type process struct {
 	cmd     *exec.Cmd
@@ -90,6 +94,8 @@ func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.cmd.Process.Kill() })
+	late := time.AfterFunc(startsWithin, func() { p.cmd.Process.Kill() }) // which ends every wait for it below
+	defer late.Stop()
 	p.log = bufio.NewScanner(stderr)
 	for p.log.Scan() {
 		var line struct{ Msg, Address string }
@@ -102,12 +108,12 @@ func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 		}
 	}
 	if p.address == "" {
-		t.Fatal("podium serve ended before it served")
+		t.Fatalf("podium serve ended before it served, or did not within %v", startsWithin)
 	}
 	for {
 		response, err := http.Get("http://" + p.address + "/readyz")
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("podium serve ended before it was ready, or was not within %v: %v", startsWithin, err)
 		}
 		response.Body.Close()
 		if response.StatusCode == http.StatusOK {
@@ -385,7 +391,7 @@ func TestStopJoins(t *testing.T) {
 			stacks := make([]byte, 1<<20)
 			stacks = stacks[:runtime.Stack(stacks, true)]
 			for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-				for _, of := range []string{"podium/bot/slack.", "podium/bot/store.", "podium/bot/schedule.", "podium/handlers.", "main.(*server)", "riverqueue/river"} {
+				for _, of := range []string{"podium/bot/slack.", "podium/bot/store.", "podium/bot/schedule.", "podium/handlers.", "podium/cmd/podium.(*server)", "riverqueue/river"} {
 					if strings.Contains(stack, of) {
 						t.Errorf("after the end this runs on:\n%s", stack)
 						break

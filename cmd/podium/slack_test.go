@@ -105,8 +105,11 @@ func serveSlack(t testing.TB, s *slacktest.Server, transport, database string, e
 		x.ended <- err
 	}()
 	t.Cleanup(func() { x.end(t) })
+	late := time.After(startsWithin)
 	for x.address == "" {
 		select {
+		case <-late:
+			t.Fatalf("podium serve does not serve within %v\n%s", startsWithin, x.log)
 		case text := <-x.log.lines:
 			var line struct{ Msg, Address string }
 			if json.Unmarshal([]byte(text), &line) == nil && line.Msg == "serving" {
@@ -121,7 +124,12 @@ func serveSlack(t testing.TB, s *slacktest.Server, transport, database string, e
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for range tick.C {
+	for {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("podium serve is not connected within %v\n%s", startsWithin, x.log)
+		}
 		response, err := http.Get(x.address + "/readyz")
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +143,6 @@ func serveSlack(t testing.TB, s *slacktest.Server, transport, database string, e
 			return x
 		}
 	}
-	panic("unreachable")
 }
 
 // end stops podium serve, which has five seconds for it.

@@ -46,7 +46,10 @@ func TestSoak(t *testing.T) {
 	p := attend(t, s, startProcess(t, cmd))
 	pid := p.cmd.Process.Pid
 	before := resident(t, pid)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for deadline := time.Now().Add(30 * time.Second); before > atRest && time.Now().Before(deadline); before = resident(t, pid) {
+		<-tick.C
 	}
 	if before > atRest {
 		t.Errorf("podium serve rests at %.1f MB, want at most %d", before, atRest)
