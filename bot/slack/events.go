@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -64,14 +63,6 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 		ack(nil)
 		return nil
 	}
-	var taken atomic.Bool
-	late := make(chan struct{})
-	timer := time.AfterFunc(direct, func() {
-		defer close(late)
-		if taken.CompareAndSwap(false, true) {
-			ack(nil)
-		}
-	})
 	m := bot.Message{
 		Platform:    bot.Slack,
 		Workspace:   c.Team,
@@ -84,17 +75,24 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 		Text:        plain(c.Text, a.me("")),
 		Received:    c.received,
 	}
-	r := a.answer(ctx, m)
-	messages := render(r, privateLimit, "")
-	inTime, carried := taken.CompareAndSwap(false, true), false
+	late := make(chan struct{})
+	timer := time.AfterFunc(direct, func() {
+		defer close(late)
+		defer func() {
+			if p := recover(); p != nil {
+				a.log.ErrorContext(ctx, "podium panicked", "error", bot.Panicked(p))
+			}
+		}()
+		ack(nil)
+	})
+	r, messages := a.rendered(ctx, m)
+	inTime, carried := timer.Stop(), false
 	switch {
 	case !inTime:
 		<-late
 	case len(messages) == 0:
-		timer.Stop()
 		ack(nil)
 	default:
-		timer.Stop()
 		if carried = ack(&messages[0]); carried {
 			messages = messages[1:]
 		}
@@ -118,6 +116,20 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 			a.meter.Replied(ctx, m, r, err)
 		}
 	}
+}
+
+// rendered asks the handler and lays its answer out for one user. It always
+// returns: a panic becomes the reply that says so.
+func (a *Adapter) rendered(ctx context.Context, m bot.Message) (r bot.Reply, messages []outgoing) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.ErrorContext(ctx, "podium panicked", "error", bot.Panicked(p))
+			r = bot.FailureReply()
+			messages = render(r, privateLimit, "")
+		}
+	}()
+	r = a.answer(ctx, m)
+	return r, render(r, privateLimit, "")
 }
 
 // reply shows messages to one user: by the response URL, which works in any

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"podium/bot"
@@ -131,6 +132,67 @@ func TestEditWhileTheAnswerIsInHand(t *testing.T) {
 	if all[0].Method != "chat.postMessage" || all[0].Text != "You said: first" || all[1].Method != "chat.update" || all[1].Text != "You said: second" {
 		t.Errorf("podium said %q by %s, then %q by %s", all[0].Text, all[0].Method, all[1].Text, all[1].Method)
 	}
+}
+
+// explosive is a log that panics at what the test says.
+type explosive struct {
+	slog.Handler
+	at string
+}
+
+func (e explosive) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == e.at {
+		panic("a bug")
+	}
+	return e.Handler.Handle(ctx, r)
+}
+
+func (e explosive) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return explosive{e.Handler.WithAttrs(attrs), e.at}
+}
+
+// TestCommandPanics: whoever sends a command on which podium panics is told so, at once, and the log too.
+func TestCommandPanics(t *testing.T) {
+	transports(t, func(t *testing.T, transport string) {
+		failing := bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return bot.Reply{}, errors.New("no") })
+		w := start(t, failing, transport, func(o *Options, _ *slacktest.Server) {
+			o.Log = slog.New(explosive{o.Log.Handler(), "a question could not be answered"})
+		})
+		must(t, w.Link.Command(t.Context(), slacktest.Command{Text: "hello"}))
+		if got := w.said(t, 1)[0]; got.Text != bot.Failure || !got.Private() {
+			t.Errorf("podium says %q, private %v, want %q", got.Text, got.Private(), bot.Failure)
+		}
+		if log := w.log.String(); !strings.Contains(log, "podium panicked") || !strings.Contains(log, "explosive") {
+			t.Errorf("the log does not say where podium panicked:\n%s", log)
+		}
+	})
+}
+
+// TestLateAcknowledgementPanics: that ends neither podium nor the answer.
+func TestLateAcknowledgementPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBook{}
+		st := store.NewMemory()
+		slow := bot.HandlerFunc(func(ctx context.Context, m bot.Message) (bot.Reply, error) {
+			time.Sleep(2 * direct)
+			return bottest.Echo(ctx, m)
+		})
+		a, err := New(Options{
+			BotToken: slacktest.BotToken, SigningSecret: slacktest.Secret, Handler: slow, Seen: st, References: st, Log: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		must(t, err)
+		acks := 0
+		then := a.command(t.Context(), command{Command: "/podium", Text: "hello"}, func(*outgoing) bool {
+			acks++
+			panic("the connection is gone")
+		})
+		if acks != 1 || then == nil {
+			t.Errorf("acknowledged %d times, an answer to send %v; want once, and true", acks, then != nil)
+		}
+		if !strings.Contains(log.String(), "podium panicked") {
+			t.Errorf("the panic is not logged: %s", log)
+		}
+	})
 }
 
 func TestIgnores(t *testing.T) {
