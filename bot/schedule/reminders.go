@@ -160,8 +160,19 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 		<-ctx.Done()
 		return nil
 	}
-	if err := repair(ctx, r.store, r.beside, r.now()); err != nil {
-		return fmt.Errorf("the tables of River: %w", err)
+	for {
+		err := repair(ctx, r.store, r.beside, r.now())
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			r.log.Error("can not put the jobs of reminders right", "error", err)
+		}
+		select {
+		case <-time.After(reconcileAgain):
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	w := &worker{reminders: r, composer: c, turns: newTurns(r.limits)}
 	var work jobs // nil while River rests
@@ -180,7 +191,9 @@ func (r *Reminders) Run(ctx context.Context, c Composer) error {
 			w.turns.sweep(r.now())
 			reconcile.Reset(wait)
 		case <-r.inserted:
-			look.Reset(0)
+			if work == nil { // else River looks by itself
+				look.Reset(0)
+			}
 		case <-look.C:
 			var err error
 			work, err = r.wake(ctx, names, w, work)

@@ -603,6 +603,33 @@ func TestDatabaseGone(t *testing.T) {
 	}
 }
 
+// onError is a log that does something at each error.
+type onError struct {
+	slog.Handler
+	do func()
+}
+
+func (l onError) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+
+func (l onError) Handle(context.Context, slog.Record) error {
+	l.do()
+	return nil
+}
+
+// TestDatabaseGoneAtTheStart: the database can not be reached just when Run
+// begins.
+func TestDatabaseGoneAtTheStart(t *testing.T) {
+	t.Parallel()
+	gate := bottest.NewGate(t, bottest.Postgres(t))
+	b := newTestbed(t, openStore(t, gate.Address), Limit{})
+	now := time.Now()
+	b.add("qqqqq", hourly, now.Add(-time.Hour), now)
+	b.log = slog.New(onError{slog.DiscardHandler, gate.Open})
+	gate.Shut()
+	b.start()
+	b.eventually("the post", func() bool { return len(b.fake.made()) == 1 })
+}
+
 var goneFor = flag.Duration("database.gone", 5*time.Second, "how long TestDatabaseGone keeps the database away")
 
 // A wall is a clock that can be set.
