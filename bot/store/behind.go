@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -20,9 +21,11 @@ const (
 	batchSize = 500    // writes in one transaction
 	maxTurns  = 2_000  // that stay in memory once written
 
-	// gather is how long a write waits for others: a transaction of many costs
-	// hardly more than one of one, and nobody waits for either.
-	gather = 100 * time.Millisecond
+	// How long a write waits for others: a transaction of many costs hardly
+	// more than one of one, and nobody waits for either; but where processes
+	// share the database, a follow-up may reach another one.
+	gatherAlone  = 100 * time.Millisecond
+	gatherShared = 20 * time.Millisecond
 )
 
 var (
@@ -47,6 +50,7 @@ type behind struct {
 	turns  map[string]latest[bot.Turn]
 	refs   map[bot.MessageRef]latest[bot.Reference]
 	keep   bool // turns stay in memory once written: no other process sets them
+	gather time.Duration
 	closed bool
 	wake   chan struct{} // holds a token while there is something to write
 	hurry  chan struct{} // closed when drain begins
@@ -102,6 +106,9 @@ func (b *behind) batch() []write {
 func (b *behind) written(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.keep && len(b.turns) > maxTurns {
+		b.forget(time.Now())
+	}
 	for _, w := range b.queue[:n] {
 		if l, ok := b.turns[w.turn]; ok {
 			if l.waiting--; l.waiting == 0 && (!b.keep || len(b.turns) > maxTurns) {
@@ -122,6 +129,12 @@ func (b *behind) written(n int) {
 	if b.closed && len(b.queue) == 0 {
 		close(b.empty)
 	}
+}
+
+// forget drops the turns that are written and, at now, too old for a follow-up.
+// It is called with mu held.
+func (b *behind) forget(now time.Time) {
+	maps.DeleteFunc(b.turns, func(_ string, l latest[bot.Turn]) bool { return l.waiting == 0 && now.Sub(l.value.At) > turnFor })
 }
 
 // drain takes no more writes, waits until the queue is written or ctx is done,
@@ -158,7 +171,7 @@ func (s *SQL) writeBehind(ctx context.Context) {
 			return
 		}
 		select {
-		case <-time.After(gather):
+		case <-time.After(s.behind.gather):
 		case <-s.behind.hurry:
 		case <-ctx.Done():
 			return

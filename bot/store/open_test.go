@@ -524,6 +524,34 @@ func TestTriesAgain(t *testing.T) {
 	})
 }
 
+// TestTurnsInMemory: once there are as many as may stay, those too old for a
+// follow-up make room for the newest.
+func TestTurnsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &SQL{}
+		s.behind.start()
+		s.behind.keep = true
+		ask := func(name string, n int) {
+			for i := range n {
+				if err := s.SetTurn(t.Context(), fmt.Sprint(name, i), bot.Turn{At: time.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.behind.written(n)
+		}
+		ask("early", maxTurns)
+		ask("more", 10)
+		if n := len(s.behind.turns); n != maxTurns {
+			t.Errorf("%d turns stay, want %d", n, maxTurns)
+		}
+		time.Sleep(turnFor + time.Second)
+		ask("late", 10)
+		if n := len(s.behind.turns); n != 10 {
+			t.Errorf("%d turns stay, want the 10 of late", n)
+		}
+	})
+}
+
 // TestServePurges as soon as it starts.
 func TestServePurges(t *testing.T) {
 	onEach(t, func(t *testing.T, address string) {

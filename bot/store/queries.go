@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -266,7 +265,7 @@ func (s *SQL) Votes(ctx context.Context) ([]Tally, error) {
 // little at a time, so that nobody waits for it.
 func (s *SQL) Purge(ctx context.Context, now time.Time) error {
 	s.behind.mu.Lock()
-	maps.DeleteFunc(s.behind.turns, func(_ string, l latest[bot.Turn]) bool { return l.waiting == 0 && now.Sub(l.value.At) > turnFor })
+	s.behind.forget(now)
 	s.behind.mu.Unlock()
 	for _, p := range []struct {
 		table, key string
