@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 		Store:    Store{URL: NewSecret("sqlite:podium.db"), Questions: 90 * 24 * time.Hour, References: 30 * 24 * time.Hour},
 		Slack:    Slack{APIURL: "https://slack.com/api/"},
 		Discord:  Discord{APIURL: "https://discord.com/", ShardCount: 1},
-		Limits:   Limits{PerUser: 120, PerChannel: 600},
+		Limits:   Limits{PerUser: 600, PerChannel: 3000},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %+v, want %+v", got, want)

@@ -73,8 +73,8 @@ var table = []Setting{
 	row("discord_shard_id", "0", "this process's gateway shard, from 0", number(0, func(s *Settings) *int { return &s.Discord.ShardID })),
 	row("discord_shard_count", "1", "number of gateway shards", number(1, func(s *Settings) *int { return &s.Discord.ShardCount })),
 	row("reminder_admins", "", "user ids, separated by commas, who may set reminders beside the platforms' own admins", setAdmins),
-	row("user_questions_per_minute", "120", "mentions, direct messages and presses taken from one user; 0: no limit", number(0, func(s *Settings) *int { return &s.Limits.PerUser })),
-	row("channel_questions_per_minute", "600", "the same, of one channel", number(0, func(s *Settings) *int { return &s.Limits.PerChannel })),
+	row("user_questions_per_minute", "600", "mentions, direct messages and presses taken from one user; 0: no limit", number(0, func(s *Settings) *int { return &s.Limits.PerUser })),
+	row("channel_questions_per_minute", "3000", "the same, of one channel", number(0, func(s *Settings) *int { return &s.Limits.PerChannel })),
 	row("log_level", "info", "debug, info, warn or error", setLevel),
 	row("log_format", "text", "text or json", setFormat),
 }

@@ -49,8 +49,8 @@ var sourceWords = makeSet(`said say says saying told quote quotes quoted quotati
 	literally wording word words source sources sentence sentences reference evidence proof prove sure certain certainly really true`)
 
 // sourceFiller may stand beside them in a message that asks for nothing else.
-var sourceFiller = makeSet(`who whom whose what when where which how does did do is are was were it that this so he she they you i we can could would me us
-	the a an in on of for by to from please and ok but be show give get see have full original actual own his her their just one many`)
+var sourceFiller = makeSet(`who whom whose what which does did do is are was were it that this so he she they you i we can could would me us
+	the a an in on of for by to from please and ok but be show give get see have full original actual own his her their just one`)
 
 // AsksSource reports whether a message asks for no more than the words, and
 // their speaker, behind the answer before it.
@@ -62,6 +62,7 @@ func asksSource(s string, plain *text) bool {
 	if len(s) > 80 {
 		return false
 	}
+	s = strings.TrimPrefix(strings.ToLower(s), "where does it ") // ... say that
 	plain.read(s)
 	asks := false
 	for i := range plain.tokens {
@@ -84,12 +85,9 @@ func asksSource(s string, plain *text) bool {
 }
 
 // bareQuestions are what a message may ask of the question before it without
-// naming anything: "and by when?" True of those that another topic may answer:
-// a date or a number is about the same matter, a person or a place need not be.
-var bareQuestions = map[string]bool{
-	"when": true, "by when": true, "since when": true, "until when": true, "how many": true, "how long": true, "how soon": true,
-	"who": false, "by whom": false, "with whom": false, "where": false, "how": false,
-}
+// naming anything: "and by when?" Who and how many can not be asked so: of what,
+// the question before does not tell well enough.
+var bareQuestions = map[string]bool{"when": true, "by when": true, "how soon": true}
 
 var (
 	followUpLead = makeSet("and but so ok then")                              // in front of a follow-up
@@ -97,15 +95,16 @@ var (
 )
 
 // bare returns the question that t stands for, if it is a bare one: what the
-// one before it asked about, asked for something else.
-func (t *questionText) bare(before string, plain *text) (question string, anyTopic, ok bool) {
+// one before it asked about, asked for its time. Only an answer that is timely
+// is one to it.
+func (t *questionText) bare(before string, plain *text) (question string, ok bool) {
 	words := t.words
 	for len(words) > 1 && followUpLead[words[0]] {
 		words = words[1:]
 	}
 	asked := strings.Join(words, " ")
-	if anyTopic, ok = bareQuestions[asked]; !ok {
-		return "", false, false
+	if !bareQuestions[asked] {
+		return "", false
 	}
 	var prev questionText
 	prev.read(before, plain)
@@ -113,7 +112,24 @@ func (t *questionText) bare(before string, plain *text) (question string, anyTop
 	for len(words) > 0 && (questionWords[words[0]] || followUpLead[words[0]] || askedLead[words[0]]) {
 		words = words[1:]
 	}
-	return asked + " " + strings.Join(words, " "), anyTopic, len(words) > 0
+	return asked + " " + strings.Join(words, " "), len(words) > 0
+}
+
+// timely reports whether r, if it is an answer, is one that people ask for by
+// when.
+func (m *matcher) timely(r Result) bool {
+	if r.Outcome != Answered {
+		return true
+	}
+	class := slices.IndexFunc(m.classes, func(c class) bool { return c.intent >= 0 && r.Intent == &m.base.Intents[c.intent] })
+	if class < 0 {
+		return false
+	}
+	total := 0
+	for _, n := range m.asked[class] {
+		total += n
+	}
+	return 5*m.asked[class][asksTime] >= total
 }
 
 // MatchAfter is Match for a question in a conversation: before is the question
@@ -130,7 +146,7 @@ func (b *Base) MatchAfter(question, before string) Result {
 	switch {
 	case !f.goesOn:
 		return r
-	case f.sameTopic && r.Intent != b.Match(before).Intent:
+	case f.bare && !b.matcher.timely(r):
 		return b.Match(question)
 	case f.rest != "" && len(r.Quotes) == 0 && len(b.requestsQuote(before)) > 0:
 		// "And price?" behind a quote of Kirby's asks for any of Price's.
@@ -142,10 +158,10 @@ func (b *Base) MatchAfter(question, before string) Result {
 
 // A followUp is what a question stands for behind another.
 type followUp struct {
-	question  string
-	goesOn    bool   // from the question before
-	rest      string // what it names in the place of what that one named
-	sameTopic bool   // only an answer to that one's topic can be an answer to it
+	question string
+	goesOn   bool   // from the question before
+	rest     string // what it names in the place of what that one named
+	bare     bool   // it names nothing, and asks when
 }
 
 func (m *matcher) after(asked, before string, x *scratch) followUp {
@@ -154,12 +170,13 @@ func (m *matcher) after(asked, before string, x *scratch) followUp {
 	}
 	var t questionText
 	t.read(asked, &x.part.text)
-	if m.nameHim(&t, asked, before, x) {
+	// The parts of a message lose what parts them when they are put together.
+	if len(split(asked)) < 2 && m.nameHim(&t, asked, before, x) {
 		asked = strings.Join(t.words, " ")
 		t.read(asked, &x.part.text)
 	}
-	if s, anyTopic, ok := t.bare(before, &x.part.text); ok {
-		return followUp{question: s, goesOn: true, sameTopic: !anyTopic}
+	if s, ok := t.bare(before, &x.part.text); ok {
+		return followUp{question: s, goesOn: true, bare: true}
 	}
 	if s, rest, ok := m.resolve(&t, before, x); ok {
 		return followUp{question: s, goesOn: true, rest: rest}

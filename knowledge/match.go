@@ -187,15 +187,15 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 	before := ""
 	for _, segment := range segments {
 		s := segment.text
-		asked := s
+		asked, bare := s, false
 		if before != "" {
 			if asksSource(s, &x.part.text) {
 				continue // the answer before it says who said it, and in which words
 			}
 			var t questionText
 			t.read(s, &x.part.text)
-			if full, anyTopic, ok := t.bare(before, &x.part.text); ok && anyTopic {
-				asked = full
+			if full, ok := t.bare(before, &x.part.text); ok {
+				asked, bare = full, true
 			} else {
 				asked = m.inherit(s, before, x)
 			}
@@ -203,6 +203,8 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		r := m.whole(asked, x)
 		r.base, r.Question = m.base, s
 		switch {
+		case bare && !m.timely(r):
+			return nil
 		case r.Outcome == Smalltalk:
 			continue
 		case r.Outcome != Unanswered:

@@ -150,7 +150,14 @@ func TestMatchAfter(t *testing.T) {
 		{"who is kirby", "what is operation inherent resolve", "operation"},
 		{"", "and in afghanistan?", ""},
 		{"will all troops leave iraq", "and when?", "iraq_date"},
-		{"will troop levels be decided", "by whom?", "consultation"},
+		{"will troop levels be decided", "by whom?", "unanswered"},
+		{"what about isis", "how many?", "unanswered"},
+		{"who is the president", "how many?", "unanswered"},
+		{"who is john kirby", "when?", "unanswered"},
+		{"who is john kirby", "until when?", "unanswered"},
+		{"is the mission permanent", "who?", "unanswered"},
+		{"when do the troops leave iraq", "by whom?", "unanswered"},
+		{"what is the mission", "how many did they say?", "unanswered"},
 		{"how many troops are in iraq", "by whom", "unanswered"},
 		{"how many troops are in iraq", "where?", "unanswered"},
 		{"what does this cost the taxpayer", "really?", "unanswered"},
@@ -191,6 +198,7 @@ func TestAsksSource(t *testing.T) {
 	for text, want := range map[string]bool{
 		"who said that": true, "Says who?": true, "exact words please": true, "are you sure": true, "what exactly did he say": true, "source?": true, "really??": true,
 		"who said that we leave": false, "what did price say": false, "who": false, "": false, "how many": false, "is that true of afghanistan": false,
+		"how many did they say?": false, "when was it said": false, "where does it say that?": true,
 	} {
 		if got := AsksSource(text); got != want {
 			t.Errorf("AsksSource(%q) = %v, want %v", text, got, want)

@@ -528,8 +528,11 @@ var errNotConnected = errors.New("the platform is not connected")
 // CanPost is nil when podium may post in a channel, else a *bot.PostError.
 func (r *Reminders) CanPost(ctx context.Context, name, channel string) error {
 	p, ok := r.platform(name)
-	if !ok || p.Poster == nil {
+	if !ok {
 		return &bot.PostError{Reason: bot.NoAccess, Remedy: "Podium is not connected to " + name + ".", Err: errNotConnected}
+	}
+	if p.Poster == nil {
+		return &bot.PostError{Reason: bot.NoAccess, Remedy: "This podium has no token for " + name + "; one that has, and the same database, posts it.", Err: errNotConnected}
 	}
 	return p.CanPost(ctx, channel)
 }
