@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -69,7 +70,7 @@ type matcher struct {
 	asked     [][asksKinds]int  // by class: how many examples ask for what
 	countries map[uint64]bool
 	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
-	vacuous   map[uint64]int             // the topics' examples without a telling word: their class by the hash of their words
+	examples  []learnedExample           // of the intents, by the hash of their words
 	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
 	source    []string                   // the words of the source
 	sentences []map[uint64]bool          // by sentence: its words
@@ -129,7 +130,7 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	q := &x.question
 	m.lexicon.read(s, q)
 	n, talk := m.opening(q)
-	if _, example := m.vacuous[hashWords(q.words)]; example {
+	if _, example := m.example(q); example {
 		n = 0
 	}
 	if n > 0 && len(q.words) > n {
@@ -153,6 +154,22 @@ func hashWords(words []word) uint64 {
 		h = mix(h, words[i].id)
 	}
 	return h
+}
+
+// An example means what its author says, whatever the classifier makes of it.
+const (
+	exampleConfidence = 0.9
+	exampleMargin     = 1.5 // a confidence of 0.9
+)
+
+// example is the class of the example that q is, word for word.
+func (m *matcher) example(q *question) (class int, ok bool) {
+	h := hashWords(q.words)
+	i, ok := slices.BinarySearchFunc(m.examples, h, func(e learnedExample, h uint64) int { return cmp.Compare(e.Hash, h) })
+	if !ok {
+		return 0, false
+	}
+	return int(m.examples[i].Class), true
 }
 
 // opening is the number of words of smalltalk that q starts with.
@@ -363,14 +380,6 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	scores := x.scores
 	m.model.score(q, &x.vector, scores)
-	empty := saysNothing(q)
-	if class, ok := m.vacuous[hashWords(q.words)]; ok && empty {
-		r.Intent, r.Confidence = &m.base.Intents[m.classes[class].intent], 1
-		if m.choose(&r, q, class) {
-			r.Outcome = Answered
-		}
-		return r
-	}
 	topic, second, other := -1, -1, -1 // the best two topics, and the best of all else
 	for i, c := range m.classes {
 		switch {
@@ -384,13 +393,21 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 			second = i
 		}
 	}
-	if m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
+	example, isExample := m.example(q)
+	switch {
+	case isExample && m.classes[example].kind == classTopic:
+		topic, second = example, -1
+	case isExample:
+		r.Intent, r.Confidence, r.Veto = &m.base.Intents[m.classes[example].intent], max(confidence(scores[example]), exampleConfidence), VetoElse
+		return r
+	}
+	if !isExample && m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
 		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
 		return r
 	}
-	if empty {
+	if !isExample && saysNothing(q) {
 		r.Veto = VetoCoverage
 		return r
 	}
@@ -400,6 +417,9 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		if pings(s) {
 			margin -= pingPenalty
 		}
+	}
+	if isExample {
+		margin = max(margin, m.accept+exampleMargin)
 	}
 	if margin < m.accept && (topic < 0 || scores[other] > scores[topic]) {
 		r.Veto = VetoElse
@@ -422,8 +442,10 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		return r
 	}
 	var misattributed bool
-	if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic); r.Veto != NoVeto {
-		return r
+	if !isExample {
+		if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic); r.Veto != NoVeto {
+			return r
+		}
 	}
 	if r.Answers[0].Status == NotSaid && (r.Answers[1] == nil || r.Answers[1].Status == NotSaid) {
 		r.Answers = [2]*Answer{}

@@ -22,7 +22,7 @@ import (
 
 // modelVersion changes with everything that changes the outcome of training,
 // but for the texts that it is trained on.
-const modelVersion = "6"
+const modelVersion = "7"
 
 // modelKey is the hash of all that training depends on.
 func modelKey(file, source []byte) string {
@@ -162,7 +162,7 @@ func decodeModel(data []byte, key string) (*learned, error) {
 	if n := len(l.Known); n+1 != classes || len(l.Entities) != n || len(l.Asked) != n {
 		return nil, errors.New("the model is damaged")
 	}
-	if slices.ContainsFunc(l.Vacuous, func(v learnedVacuous) bool { return v.Class < 0 || v.Class >= classes-1 }) {
+	if slices.ContainsFunc(l.Examples, func(e learnedExample) bool { return e.Class < 0 || int(e.Class) >= classes-1 }) {
 		return nil, errors.New("the model is damaged")
 	}
 	for _, known := range l.Known {

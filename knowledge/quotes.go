@@ -25,10 +25,18 @@ func (b *Base) FindQuotes(text string) (quotes []Quote, ok bool) {
 	return quotes, len(quotes) > 0
 }
 
+// sayFiller are the words around a speaker in "what exactly did Kirby say".
+var sayFiller = makeSet("what exactly did does has say says said tell told us")
+
 // requestsQuote returns the quotes that a request such as "kirby quote on
 // permanence" asks for: it has the word quote, a speaker or a topic, and
-// nothing else.
+// nothing else. "What did Kirby say" asks for all of his.
 func (b *Base) requestsQuote(text string) []Quote {
+	if containsFold(text, "say") || containsFold(text, "said") {
+		if speakers := b.saidBy(text); speakers != nil {
+			return b.quotesOf(speakers, nil)
+		}
+	}
 	if !containsFold(text, "quot") {
 		return nil
 	}
@@ -37,6 +45,31 @@ func (b *Base) requestsQuote(text string) []Quote {
 		return nil
 	}
 	return b.quotesOf(speakers, topics)
+}
+
+// saidBy is the speakers in text, if it asks what they said and nothing else.
+func (b *Base) saidBy(text string) (speakers []string) {
+	q := &question{}
+	b.matcher.lexicon.read(text, q)
+	if len(q.words) == 0 || q.words[0].stem != "what" {
+		return nil
+	}
+	for _, c := range q.concepts {
+		if c.entity != noEntity {
+			id := b.Entities[c.entity].ID
+			if !slices.ContainsFunc(b.Quotes, func(quote Quote) bool { return quote.Speaker == id }) {
+				return nil
+			}
+			speakers = append(speakers, id)
+			continue
+		}
+		for _, w := range q.words[c.first : c.last+1] {
+			if !sayFiller[string(q.text.token(int(w.at)))] {
+				return nil
+			}
+		}
+	}
+	return speakers
 }
 
 // containsFold reports whether s holds the lower-case ASCII letters of part in

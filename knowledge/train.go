@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ type tables struct {
 	Entities [][]learnedEntity
 	Asked    [][asksKinds]int
 	Openings []learnedOpening
-	Vacuous  []learnedVacuous
+	Examples []learnedExample // by hash
 }
 
 type learnedForm struct {
@@ -135,10 +136,10 @@ type learnedEntity struct {
 	Count  int
 }
 
-// learnedVacuous is a topic's example without a telling word.
-type learnedVacuous struct {
+// learnedExample is an example of an intent.
+type learnedExample struct {
 	Hash  uint64 // of its words
-	Class int
+	Class int32
 }
 
 type learnedOpening struct {
@@ -160,8 +161,8 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 		if m.classes[class].kind == classTopic {
 			group = m.said
 		}
-		if group == m.said && saysNothing(q) {
-			out.Vacuous = append(out.Vacuous, learnedVacuous{hashWords(q.words), class})
+		if kind := m.classes[class].kind; kind == classTopic || kind == classNotSaid {
+			out.Examples = append(out.Examples, learnedExample{hashWords(q.words), int32(class)})
 		}
 		samples = append(samples, sample{q, class, group})
 		return q
@@ -202,6 +203,7 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 		out.Forms = append(out.Forms, learnedForm{form, stem, m.lexicon.forms[form].tier, m.lexicon.counts[stem]})
 	}
 	m.learnKnown(samples, out)
+	out.Examples = m.unambiguous(out.Examples)
 	return out
 }
 
@@ -260,6 +262,25 @@ func (m *matcher) learnPhrases(q *question) {
 			m.lexicon.phrase(phrase, "="+group.head, noEntity, q)
 		}
 	}
+}
+
+// unambiguous sorts examples by hash. Of those that intents share, because their
+// forms differ and their words do not, the first stays: the title comes before
+// the examples. What is said in one and not in the other is left to the
+// classifier.
+func (m *matcher) unambiguous(examples []learnedExample) []learnedExample {
+	slices.SortStableFunc(examples, func(a, b learnedExample) int { return cmp.Compare(a.Hash, b.Hash) })
+	out := examples[:0]
+	for i := 0; i < len(examples); {
+		first, mixed := examples[i], false
+		for ; i < len(examples) && examples[i].Hash == first.Hash; i++ {
+			mixed = mixed || m.classes[examples[i].Class].kind != m.classes[first.Class].kind
+		}
+		if !mixed {
+			out = append(out, first)
+		}
+	}
+	return out
 }
 
 // learnKnown collects what each class's examples know.
@@ -325,10 +346,7 @@ func (m *matcher) use(l *learned) {
 	for _, o := range l.Openings {
 		m.openings[o.Hash] = o.Talk
 	}
-	m.vacuous = make(map[uint64]int, len(l.Vacuous))
-	for _, v := range l.Vacuous {
-		m.vacuous[v.Hash] = v.Class
-	}
+	m.examples = l.Examples
 }
 
 // ofAnswer is how often an entity counts that an answer itself names.
