@@ -344,6 +344,10 @@ func (h *Handlers) remindEdit(ctx context.Context, m bot.Message, r bot.Reminder
 	return h.draft(ctx, changed)
 }
 
+// afterAbout is what people put behind the subject although it says when or
+// where.
+var afterAbout = regexp.MustCompile(`(?i)\b(until|skip weekends|[0-9]+ times|every|here)\b|#[A-Za-z0-9_-]+|\b[A-Za-z]+/[A-Za-z_]+`)
+
 // subject is what a reminder is to post: the Ref of an answer or of quotes,
 // and its title.
 func (h *Handlers) subject(about string) (ref, title string, err error) {
@@ -364,6 +368,10 @@ func (h *Handlers) subject(about string) (ref, title string, err error) {
 		}
 	}
 	reply, result := Answer(h.base, about)
+	if result.Outcome != knowledge.Answered && afterAbout.MatchString(about) {
+		return "", "", &bot.Refusal{Problem: "What the reminder is about comes last: say when and where in front of `about`.",
+			Hints: []string{"remind every weekday at 09:00 until 2027-01-31 about how many troops"}}
+	}
 	switch result.Outcome {
 	case knowledge.Answered:
 		var titles []string

@@ -3,7 +3,9 @@ package knowledge
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,7 +44,10 @@ func check(name string, text []byte, readFile func(string) ([]byte, error)) (*Ba
 	case f.sourceFile.text != "":
 		content, err := readFile(f.sourceFile.text)
 		if err != nil {
-			g.find(f.sourceFile.at, "cannot read the source: %v", err)
+			if e, ok := errors.AsType[*fs.PathError](err); ok {
+				err = e.Err // the operation's name says nothing to an author
+			}
+			g.find(f.sourceFile.at, "cannot read the source, %s: %v", f.sourceFile.text, err)
 		} else if !utf8.Valid(content) {
 			g.find(f.sourceFile.at, "the source is not UTF-8 text")
 		}

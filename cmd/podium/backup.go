@@ -25,7 +25,7 @@ func newBackup(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(p.stderr, "podium: %d entries are in %s\n", n.Sum(), args[0])
+				fmt.Fprintf(p.stderr, "podium: entries in %s: %d\n", args[0], n.Sum())
 				return nil
 			})
 		},
@@ -56,7 +56,7 @@ func newRestore(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stderr, "podium: %d entries are restored from %s\n", n.Sum(), args[0])
+			fmt.Fprintf(p.stderr, "podium: entries restored from %s: %d\n", args[0], n.Sum())
 			return nil
 		},
 	}
@@ -86,7 +86,7 @@ func newMigrate(p *program) *cobra.Command {
 				if err = errors.Join(err, target.Close(ctx)); err != nil {
 					return fmt.Errorf("nothing was moved: %w", err)
 				}
-				fmt.Fprintf(p.stderr, "podium: %d entries are in the new database; now set PODIUM_DATABASE_URL to it and start podium serve\n", n.Sum())
+				fmt.Fprintf(p.stderr, "podium: entries in the new database: %d; now set PODIUM_DATABASE_URL to it and start podium serve\n", n.Sum())
 				return nil
 			})
 		},

@@ -119,14 +119,14 @@ func TestMove(t *testing.T) {
 	}{
 		{first, []string{"migrate", "--to", withPassword(t, postgres, "hunter2-but-wrong")}, 2, "refuses this user or password"},
 		{first, []string{"migrate", "--to", "mysql://x"}, 2, "--to: "},
-		{first, []string{"migrate", "--to", postgres}, 0, "5 entries are in the new database"},
+		{first, []string{"migrate", "--to", postgres}, 0, "entries in the new database: 5"},
 		{first, []string{"migrate", "--to", postgres}, 2, "holds data already"},
-		{postgres, []string{"backup", backup}, 0, "5 entries are in"},
+		{postgres, []string{"backup", backup}, 0, "entries in " + backup + ": 5"},
 		{postgres, []string{"backup", backup}, 1, "overwrites nothing"},
 		{postgres, []string{"backup", "/none/backup"}, 1, "no such file or directory"},
 		{last, []string{"restore", backup + ".none"}, 2, "no such file or directory"},
 		{last, []string{"restore", "questions_test.go"}, 2, "no backup of podium's"},
-		{last, []string{"restore", backup}, 0, "5 entries are restored"},
+		{last, []string{"restore", backup}, 0, "entries restored from " + backup + ": 5"},
 	} {
 		got := runHere(t, at(c.database), c.args...)
 		text := got.stderr

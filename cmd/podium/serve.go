@@ -309,6 +309,9 @@ func (s *server) run(ctx context.Context, listener net.Listener, mux *http.Serve
 				cancel(err)
 				return
 			}
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return // it was still starting when the end came
+			}
 			s.log.Error("a part of podium has ended; the others go on", "part", w.name, "error", err)
 			if !s.anyPlatformLeft() {
 				cancel(fmt.Errorf("no platform is left: %s: %w", w.name, err))
