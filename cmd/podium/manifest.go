@@ -15,7 +15,9 @@ func newManifest(p *program) *cobra.Command {
 		Use:   "manifest",
 		Short: "Print what a platform has to know to install podium",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return usagef("name the platform: podium manifest slack or podium manifest discord") },
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("name the platform: podium manifest slack or podium manifest discord")
+		},
 	}
 	cmd.AddCommand(newManifestSlack(p), newManifestDiscord(p))
 	return cmd
