@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,13 +13,13 @@ import (
 // handsMeter counts what Hands tell.
 type handsMeter struct {
 	Meter
-	inHand, turnedAway int
+	inHand, turnedAway atomic.Int32
 }
 
-func (m *handsMeter) InHand(_ string, delta int) { m.inHand += delta }
+func (m *handsMeter) InHand(_ string, delta int) { m.inHand.Add(int32(delta)) }
 func (m *handsMeter) TurnedAway(platform, reason string) {
 	if platform == Slack && reason == Overload {
-		m.turnedAway++
+		m.turnedAway.Add(1)
 	}
 }
 
@@ -43,8 +44,8 @@ func TestHands(t *testing.T) {
 		if n := strings.Count(log.String(), "turned away"); n != 1 {
 			t.Errorf("the log tells of it %d times, want once:\n%s", n, &log)
 		}
-		if meter.inHand != 2 || meter.turnedAway != 3 {
-			t.Errorf("the meter is told of %d in hand and %d turned away, want 2 and 3", meter.inHand, meter.turnedAway)
+		if in, away := meter.inHand.Load(), meter.turnedAway.Load(); in != 2 || away != 3 {
+			t.Errorf("the meter is told of %d in hand and %d turned away, want 2 and 3", in, away)
 		}
 		first.Done()
 		first.Done()
