@@ -52,8 +52,9 @@ func TestHostileText(t *testing.T) {
 		ctx := t.Context()
 		for i, text := range []string{
 			"'; DROP TABLE questions; --", `"; DROP TABLE seen; --`, "$1", "?", "%s%d%n", "\\'); DELETE FROM meta; --", "E'\\047", "/* */ UNION SELECT value FROM meta",
-			"' OR '1'='1", "`", "\x1b[2J", "{{.}}", "$(reboot)", strings.Repeat("'", 500),
+			"' OR '1'='1", "`", "\x1b[2J", "{{.}}", "$(reboot)", strings.Repeat("'", 500), "nul\x00", "\xff\xfelatin \xe9", "half \xed\xa0\x80 of a pair",
 		} {
+			kept := clean(text) // what is no text to PostgreSQL is left out
 			if first, err := s.MarkSeen(ctx, bot.Slack, text, text+"2"); err != nil || !first {
 				t.Errorf("MarkSeen(%q) = %v, %v", text, first, err)
 			}
@@ -69,27 +70,37 @@ func TestHostileText(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := bot.Reminder{ID: fmt.Sprint("r", i), Platform: bot.Slack, Workspace: text, Channel: text, Label: text, Author: bot.User{ID: text, Name: text},
+			r := bot.Reminder{ID: fmt.Sprint("r", i, text), Platform: bot.Slack, Workspace: text, Channel: text, Label: text, Author: bot.User{ID: text, Name: text},
 				Schedule: text, Zone: "UTC", Title: text, State: bot.Active, Start: now, Next: now}
 			if ok, err := s.AddReminder(ctx, r); err != nil || !ok {
 				t.Fatal(ok, err)
 			}
 			flush(t, s)
-			if turn, ok, err := s.Turn(ctx, text); err != nil || !ok || turn.Question != text {
+			if turn, ok, err := s.Turn(ctx, text); err != nil || !ok || turn.Question != kept {
 				t.Errorf("Turn(%q) = %+v, %v, %v", text, turn, ok, err)
 			}
-			if got, ok, err := s.ReplyTo(ctx, ref.Question); err != nil || !ok || got.Ref != text {
+			if got, ok, err := s.ReplyTo(ctx, ref.Question); err != nil || !ok || got.Ref != kept {
 				t.Errorf("ReplyTo(%q) = %+v, %v, %v", text, got, ok, err)
 			}
 			if _, ok, err := s.Reminder(ctx, text); err != nil || ok {
 				t.Errorf("Reminder(%q) = %v, %v, want none", text, ok, err)
 			}
-			if list, err := s.Reminders(ctx, bot.Slack, text); err != nil || len(list) != 1 || list[0].Author.Name != text {
+			if got, ok, err := s.Reminder(ctx, r.ID); err != nil || !ok || got.Title != kept {
+				t.Errorf("Reminder(%q) = %+v, %v, %v", r.ID, got, ok, err)
+			}
+			d := bot.Delivery{Reminder: r.ID, Due: now, State: bot.Posting, Message: bot.MessageRef{Platform: bot.Slack, Channel: text, ID: text}, Reason: text, Began: now, Tried: now}
+			if ok, err := s.BeginDelivery(ctx, d, true, time.Time{}); err != nil || !ok {
+				t.Errorf("BeginDelivery(%q) = %v, %v", r.ID, ok, err)
+			}
+			if got, ok, err := s.Delivery(ctx, r.ID, now); err != nil || !ok || got.Reason != kept {
+				t.Errorf("Delivery(%q) = %+v, %v, %v", r.ID, got, ok, err)
+			}
+			if list, err := s.Reminders(ctx, bot.Slack, text); err != nil || len(list) != 1 || list[0].Author.Name != kept {
 				t.Errorf("Reminders(%q) = %+v, %v", text, list, err)
 			}
 			n := 0
-			err := s.Questions(ctx, Filter{Outcome: text}, func(q bot.Question) error {
-				if n++; q.Text != text {
+			err := s.Questions(ctx, Filter{Outcome: kept}, func(q bot.Question) error {
+				if n++; q.Text != kept {
 					t.Errorf("the question %q is kept as %q", text, q.Text)
 				}
 				return nil

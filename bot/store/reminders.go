@@ -25,8 +25,8 @@ const (
 const reminderColumns = `id, platform, workspace, channel, label, author, author_name, schedule, zone, start, ref, title, state, problem, replaces, next`
 
 func reminderArgs(r bot.Reminder) []any {
-	return []any{r.ID, r.Platform, r.Workspace, r.Channel, clean(r.Label), r.Author.ID, clean(r.Author.Name), r.Schedule, r.Zone,
-		micros(r.Start), r.Ref, clean(r.Title), string(r.State), clean(r.Problem), r.Replaces, next(r.Next)}
+	return []any{r.ID, r.Platform, r.Workspace, r.Channel, r.Label, r.Author.ID, r.Author.Name, r.Schedule, r.Zone,
+		micros(r.Start), r.Ref, r.Title, string(r.State), r.Problem, r.Replaces, next(r.Next)}
 }
 
 // next is a time that may be zero, as its column holds it.
@@ -57,7 +57,7 @@ func (s *SQL) AddReminder(ctx context.Context, r bot.Reminder) (ok bool, err err
 
 // Reminder returns the reminder with an ID.
 func (s *SQL) Reminder(ctx context.Context, id string) (bot.Reminder, bool, error) {
-	r, err := scanReminder(s.read.QueryRowContext(ctx, `SELECT `+reminderColumns+` FROM reminders WHERE id = $1`, id))
+	r, err := scanReminder(s.read.QueryRowContext(ctx, `SELECT `+reminderColumns+` FROM reminders WHERE id = $1`, clean(id)))
 	if err != nil {
 		return bot.Reminder{}, false, s.noRows(err)
 	}
@@ -67,7 +67,7 @@ func (s *SQL) Reminder(ctx context.Context, id string) (bot.Reminder, bool, erro
 // Reminders are the active and paused reminders of a workspace, by channel and
 // then by what is due first.
 func (s *SQL) Reminders(ctx context.Context, platform, workspace string) ([]bot.Reminder, error) {
-	return s.reminders(ctx, `WHERE platform = $1 AND workspace = $2 AND state IN ('active', 'paused') ORDER BY channel, next, id`, platform, workspace)
+	return s.reminders(ctx, `WHERE platform = $1 AND workspace = $2 AND state IN ('active', 'paused') ORDER BY channel, next, id`, platform, clean(workspace))
 }
 
 // DueReminders are the active reminders of platforms with an occurrence before
@@ -114,7 +114,7 @@ func (s *SQL) DeleteReminder(ctx context.Context, id string) (ok bool, err error
 const deliveryColumns = `reminder, due, state, platform, channel, message, reason, began, at`
 
 func deliveryArgs(d bot.Delivery) []any {
-	return []any{d.Reminder, micros(d.Due), string(d.State), d.Message.Platform, d.Message.Channel, d.Message.ID, clean(d.Reason), micros(d.Began), micros(d.Tried)}
+	return []any{d.Reminder, micros(d.Due), string(d.State), d.Message.Platform, d.Message.Channel, d.Message.ID, d.Reason, micros(d.Began), micros(d.Tried)}
 }
 
 const insertDelivery = `INSERT INTO deliveries (` + deliveryColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (reminder, due) `
@@ -129,7 +129,7 @@ func scanDelivery(row interface{ Scan(...any) error }) (bot.Delivery, error) {
 
 // Delivery returns what is known of an occurrence.
 func (s *SQL) Delivery(ctx context.Context, reminder string, due time.Time) (bot.Delivery, bool, error) {
-	d, err := scanDelivery(s.read.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE reminder = $1 AND due = $2`, reminder, micros(due)))
+	d, err := scanDelivery(s.read.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE reminder = $1 AND due = $2`, clean(reminder), micros(due)))
 	if err != nil {
 		return bot.Delivery{}, false, s.noRows(err)
 	}
@@ -226,8 +226,14 @@ type execer interface {
 	ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error)
 }
 
-// changed runs a statement and reports whether it changed a row.
+// changed runs a statement, with its texts clean, and reports whether it
+// changed a row.
 func (s *SQL) changed(ctx context.Context, db execer, statement string, args ...any) (bool, error) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = clean(text)
+		}
+	}
 	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return false, s.explain(err)
