@@ -33,6 +33,27 @@ func (a *Adapter) Offline(self string, rt http.RoundTripper) {
 	a.self.Store(&self)
 }
 
+// Connect makes one connection to the gateway at address, as if it were the
+// first one of the day.
+func (a *Adapter) Connect(ctx context.Context, address string) error {
+	g := a.gateway
+	g.forget()
+	g.url, g.spent, g.pause = address, identifies{}, time.Millisecond
+	_, err := g.connect(ctx)
+	return err
+}
+
+// Wait has wait take the place of the clock where a request waits, and opens
+// every route.
+func (a *Adapter) Wait(wait func(context.Context, time.Duration) error) {
+	t := a.session.Client.Transport.(*transport)
+	t.wait = wait
+	clear(t.until)
+}
+
+// Lookup asks for the gateway's address.
+func (a *Adapter) Lookup(ctx context.Context) (string, error) { return lookup(ctx, a.session) }
+
 // Event is what the gateway dispatches to.
 func (a *Adapter) Event(name string, data []byte) { a.event(name, data) }
 

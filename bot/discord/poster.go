@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,7 +202,12 @@ func (a *Adapter) Zone(context.Context, string) (string, error) { return "", nil
 // permissions are those of user in channel. In a thread they are the parent
 // channel's, with the right to write in threads in place of the right to
 // write.
-func (a *Adapter) permissions(ctx context.Context, user, channel string) (int64, error) {
+func (a *Adapter) permissions(ctx context.Context, user, channel string) (allowed int64, err error) {
+	defer func() {
+		if p := recover(); p != nil { // discordgo takes a null among roles for a role
+			allowed, err = 0, fmt.Errorf("discord's answer about permissions: %w", bot.Panicked(p))
+		}
+	}()
 	c, err := a.session.Channel(channel, discordgo.WithContext(ctx))
 	if err != nil {
 		return 0, err
@@ -216,7 +222,7 @@ func (a *Adapter) permissions(ctx context.Context, user, channel string) (int64,
 	if thread {
 		channel = c.ParentID
 	}
-	allowed, err := a.session.UserChannelPermissions(user, channel, discordgo.WithContext(ctx))
+	allowed, err = a.session.UserChannelPermissions(user, channel, discordgo.WithContext(ctx))
 	if thread {
 		allowed &^= discordgo.PermissionSendMessages
 		if allowed&discordgo.PermissionSendMessagesInThreads != 0 {

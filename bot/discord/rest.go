@@ -139,6 +139,9 @@ func (t *transport) send(r *http.Request, body []byte) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if string(bytes.TrimSpace(b)) == "null" {
+		return nil, errors.New("discord answered null") // discordgo would make a nil pointer of it, and no error
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(b))
 	return resp, nil
 }
@@ -170,25 +173,27 @@ func (t *transport) pass(ctx context.Context, route string) error {
 // headers out of it and returns how long a refused request has to wait.
 func (t *transport) note(route string, resp *http.Response) time.Duration {
 	h := resp.Header
+	number := func(name string) float64 {
+		f, _ := strconv.ParseFloat(h.Get(name), 64) // 0 if it is none
+		return f
+	}
 	var after time.Duration
 	if h.Get("X-RateLimit-Remaining") == "0" {
-		after = seconds(h.Get("X-RateLimit-Reset-After"))
+		after = seconds(number("X-RateLimit-Reset-After"))
 	}
 	if resp.StatusCode == http.StatusTooManyRequests {
 		b, _ := io.ReadAll(resp.Body)
-		resp.Body = io.NopCloser(bytes.NewReader(b))
 		var limit struct {
 			RetryAfter float64 `json:"retry_after"`
 			Global     bool    `json:"global"`
 		}
 		if json.Unmarshal(b, &limit) != nil || limit.RetryAfter <= 0 {
-			after = max(seconds(h.Get("Retry-After")), 100*time.Millisecond)
-			// discordgo reads the body, which a proxy in between may have
-			// written in its own way.
-			resp.Body = io.NopCloser(strings.NewReader(fmt.Sprintf(`{"retry_after":%f}`, after.Seconds())))
-		} else {
-			after = time.Duration(limit.RetryAfter * float64(time.Second))
+			limit.RetryAfter = number("Retry-After")
 		}
+		after = max(seconds(limit.RetryAfter), 100*time.Millisecond) // or podium would ask again without a pause
+		// discordgo reads the body, which a proxy in between may have written
+		// in its own way.
+		resp.Body = io.NopCloser(strings.NewReader(fmt.Sprintf(`{"retry_after":%f}`, after.Seconds())))
 		if limit.Global || h.Get("X-RateLimit-Global") != "" {
 			route = ""
 		}
@@ -214,12 +219,16 @@ func (t *transport) note(route string, resp *http.Response) time.Duration {
 	return after
 }
 
-func seconds(s string) time.Duration {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f < 0 || f > 3600 {
-		return 0
+// seconds is f, unless it is less than none or more than an hour.
+func seconds(f float64) time.Duration {
+	const most = 3600
+	switch {
+	case f > most:
+		return most * time.Second
+	case f > 0:
+		return time.Duration(f * float64(time.Second))
 	}
-	return time.Duration(f * float64(time.Second))
+	return 0 // or not a number
 }
 
 // routeOf names what Discord limits together: the method and the path up to
