@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -144,7 +145,10 @@ func (a *Adapter) dial(ctx context.Context) (*connection, error) {
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: 10 * time.Second}
 	ws, res, err := dialer.DialContext(ctx, address, nil)
 	if err != nil {
-		// The address holds a ticket; the error of a dial does not.
+		// The address holds a ticket.
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
 		if res != nil {
 			return nil, fmt.Errorf("connecting over Socket Mode: %w (%s)", err, res.Status)
 		}
@@ -169,8 +173,11 @@ func (c *connection) write(v any) error {
 	return c.ws.WriteJSON(v)
 }
 
-// ack acknowledges an envelope.
+// ack acknowledges an envelope, which can not be done without its id.
 func (c *connection) ack(id string, payload any) error {
+	if id == "" {
+		return errors.New("the envelope has no id")
+	}
 	return c.write(acknowledgement{ID: id, Payload: payload})
 }
 
@@ -232,9 +239,7 @@ func (a *Adapter) read(ctx context.Context, c *connection, ending chan<- string)
 		if err := json.Unmarshal(frame, &e); err != nil {
 			a.log.Warn("Slack sent a frame that podium can not read", "error", err)
 			// Slack repeats an envelope that is not acknowledged; its id may be legible although the rest is not.
-			if e.ID != "" {
-				c.ack(e.ID, nil)
-			}
+			c.ack(e.ID, nil)
 			continue
 		}
 		switch e.Type {
@@ -317,7 +322,7 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 	if untaken == bot.ErrBusy && e.Type == "slash_commands" && e.Answers {
 		answer = response{Type: ephemeral, Text: bot.Busy}
 	}
-	if untaken != nil && answer == nil || e.ID == "" {
+	if untaken != nil && answer == nil {
 		return
 	}
 	if err := c.ack(e.ID, answer); err != nil {
@@ -330,7 +335,7 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 // answerEnvelope answers a slash command with its acknowledgement, if the
 // answer is ready in time and fits.
 func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope, payload command) {
-	if !a.fresh(ctx, "envelope/"+e.ID) {
+	if e.ID != "" && !a.fresh(ctx, "envelope/"+e.ID) {
 		c.ack(e.ID, nil)
 		return
 	}

@@ -3,7 +3,10 @@ package slack
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +196,23 @@ func TestOddFrames(t *testing.T) {
 	ask(t, s, "still there")
 	if n := s.Calls("apps.connections.open"); n != 1 {
 		t.Errorf("apps.connections.open was called %d times, want 1", n)
+	}
+}
+
+// TestTicket: the address of a connection, which holds a ticket, stays out of the errors.
+func TestTicket(t *testing.T) {
+	answer := ""
+	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) }))
+	defer far.Close()
+	a, err := New(Options{BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, APIURL: far.URL, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"wss://127.0.0.1:1/?ticket=a-ticket", "wss://%zz/?ticket=a-ticket", "ws://[::1/?ticket=a-ticket", "ftp://a-ticket", "ws" + strings.TrimPrefix(far.URL, "http") + "/a-ticket"} {
+		answer = fmt.Sprintf(`{"ok":true,"url":%q}`, address)
+		if _, err := a.dial(t.Context()); err == nil || strings.Contains(err.Error(), "a-ticket") {
+			t.Errorf("dial(%s) = %v, want an error without the ticket", address, err)
+		}
 	}
 }
 
