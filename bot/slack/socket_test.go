@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"podium/bot"
 	"podium/bot/bottest"
 	"podium/bot/slack/slacktest"
@@ -129,6 +131,43 @@ func TestRefusalsBackOff(t *testing.T) {
 			}
 			ask(t, s, "after")
 		})
+	}
+}
+
+// TestEleventhConnection: Slack lets an app have ten. Podium says what is wrong, and connects once there is room.
+func TestEleventhConnection(t *testing.T) {
+	var others []*websocket.Conn
+	s, a, log := connect(t, func(s *slacktest.Server, _ *Adapter) {
+		for range slacktest.MostSockets {
+			ws, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http")+"/link", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { ws.Close() })
+			others = append(others, ws)
+		}
+		wait(t, s, "ten connections", func() bool { return s.Sockets() == slacktest.MostSockets })
+	})
+	wait(t, s, "podium tries again", func() bool { return s.Calls("apps.connections.open") > 1 })
+	if state, why := a.State(); state != bot.Down || why == nil || !strings.Contains(why.Error(), "too many Socket Mode connections") {
+		t.Errorf("State() = %s, %v, want it down for there are too many connections", state, why)
+	}
+	if !log.has("too many Socket Mode connections") {
+		t.Error("the log does not say that there are too many connections")
+	}
+	others[0].Close()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+		if state, why := a.State(); state == bot.Connected {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("with room for it podium is %s, %v", state, why)
+		}
+	}
+	ask(t, s, "at last")
+	for _, ws := range others[1:] {
+		ws.Close()
 	}
 }
 

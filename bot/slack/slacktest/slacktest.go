@@ -112,6 +112,12 @@ type Fault struct {
 	Delay      time.Duration // before the call is looked at
 }
 
+// MostSockets is how many Socket Mode connections an app may have at a time.
+const MostSockets = 10
+
+// ErrClosed says that nothing was sent: podium does not have the connection.
+var ErrClosed = errors.New("podium has no such Socket Mode connection")
+
 // A Server is one Slack workspace with podium installed.
 type Server struct {
 	URL    string
@@ -139,6 +145,7 @@ type Server struct {
 	problems  []error
 	responses map[string]*responseURL
 	sockets   []*socket
+	opened    int                             // Socket Mode connections so far
 	waiting   map[string]chan json.RawMessage // acknowledgements, by envelope
 	last      int64                           // number of the last id or timestamp
 	changed   chan struct{}
@@ -157,8 +164,10 @@ type responseURL struct {
 }
 
 type socket struct {
-	ws *websocket.Conn
-	mu sync.Mutex // of writes
+	ws     *websocket.Conn
+	number int           // of those that podium opened
+	gone   chan struct{} // closed when the connection has ended
+	mu     sync.Mutex    // of writes
 }
 
 // NewServer starts a Slack.
@@ -610,16 +619,24 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	c := &socket{ws: ws}
+	c := &socket{ws: ws, gone: make(chan struct{})}
 	defer ws.Close()
 	c.mu.Lock() // nothing comes before the greeting
 	s.mu.Lock()
+	if len(s.sockets) == MostSockets {
+		s.mu.Unlock()
+		_ = ws.WriteJSON(map[string]any{"type": "disconnect", "reason": "too_many_websockets"})
+		return
+	}
+	c.number = s.opened
+	s.opened++
 	s.sockets = append(s.sockets, c)
 	s.change()
 	s.mu.Unlock()
 	err = ws.WriteJSON(map[string]any{"type": "hello", "num_connections": 1, "connection_info": map[string]any{"app_id": "A0001"}})
 	c.mu.Unlock()
 	defer func() {
+		close(c.gone)
 		s.mu.Lock()
 		s.sockets = slices.DeleteFunc(s.sockets, func(o *socket) bool { return o == c })
 		s.change()
@@ -663,7 +680,7 @@ func (s *Server) newest() (*socket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.sockets) == 0 {
-		return nil, errors.New("podium has no Socket Mode connection")
+		return nil, ErrClosed
 	}
 	return s.sockets[len(s.sockets)-1], nil
 }
@@ -694,6 +711,10 @@ func (s *Server) Envelope(ctx context.Context, id, kind string, payload any, ans
 	if err != nil {
 		return nil, err
 	}
+	return s.envelope(ctx, c, id, kind, payload, answers)
+}
+
+func (s *Server) envelope(ctx context.Context, c *socket, id, kind string, payload any, answers bool) (ack json.RawMessage, err error) {
 	acked := make(chan json.RawMessage, 1)
 	s.mu.Lock()
 	s.waiting[id] = acked
@@ -704,6 +725,8 @@ func (s *Server) Envelope(ctx context.Context, id, kind string, payload any, ans
 	select {
 	case ack := <-acked:
 		return ack, nil
+	case <-c.gone:
+		return nil, fmt.Errorf("the connection ended before the envelope %s was acknowledged", id)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("envelope %s was not acknowledged: %w", id, ctx.Err())
 	}
@@ -746,19 +769,44 @@ func (s *Server) command(c Command) map[string]string {
 	}
 }
 
-// Socket delivers over Socket Mode.
-func (s *Server) Socket() Link { return socketLink{s} }
+// Socket delivers over Socket Mode, on the newest connection.
+func (s *Server) Socket() Link { return socketLink{s, s.newest} }
 
-type socketLink struct{ s *Server }
+// Connection delivers over one Socket Mode connection, the n-th, counted from
+// 0, that podium opened. Where that has ended the error is ErrClosed.
+func (s *Server) Connection(n int) Link {
+	return socketLink{s, func() (*socket, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := slices.IndexFunc(s.sockets, func(c *socket) bool { return c.number == n })
+		if i < 0 {
+			return nil, ErrClosed
+		}
+		return s.sockets[i], nil
+	}}
+}
+
+type socketLink struct {
+	s    *Server
+	over func() (*socket, error)
+}
+
+func (l socketLink) send(ctx context.Context, kind string, payload any, answers bool) (ack json.RawMessage, err error) {
+	c, err := l.over()
+	if err != nil {
+		return nil, err
+	}
+	return l.s.envelope(ctx, c, l.s.ID("E"), kind, payload, answers)
+}
 
 func (l socketLink) Event(ctx context.Context, event map[string]any) error {
-	_, err := l.s.Envelope(ctx, l.s.ID("E"), "events_api", event, false)
+	_, err := l.send(ctx, "events_api", event, false)
 	return err
 }
 
 func (l socketLink) Command(ctx context.Context, c Command) error {
 	payload := l.s.command(c)
-	ack, err := l.s.Envelope(ctx, l.s.ID("E"), "slash_commands", payload, true)
+	ack, err := l.send(ctx, "slash_commands", payload, true)
 	if err != nil || len(ack) == 0 {
 		return err
 	}
@@ -769,7 +817,7 @@ func (l socketLink) Command(ctx context.Context, c Command) error {
 }
 
 func (l socketLink) Press(ctx context.Context, payload map[string]any) error {
-	_, err := l.s.Envelope(ctx, l.s.ID("E"), "interactive", payload, true)
+	_, err := l.send(ctx, "interactive", payload, true)
 	return err
 }
 
