@@ -339,18 +339,20 @@ func (l *lexicon) spell(form string) (string, bool) {
 	return "", false
 }
 
-// drop leaves out the first n words.
-func (q *question) drop(n int) {
-	cut := 0
-	for cut < len(q.concepts) && int(q.concepts[cut].first) < n {
-		cut++
+// drop leaves out the words from one up to another.
+func (q *question) drop(from, to int) {
+	kept := q.concepts[:0]
+	for _, c := range q.concepts {
+		switch n := int32(to - from); {
+		case int(c.first) >= to:
+			c.first, c.last = c.first-n, c.last-n
+		case int(c.first) >= from:
+			continue
+		}
+		kept = append(kept, c)
 	}
-	q.concepts = append(q.concepts[:0], q.concepts[cut:]...)
-	q.words = append(q.words[:0], q.words[n:]...)
-	for i := range q.concepts {
-		q.concepts[i].first -= int32(n)
-		q.concepts[i].last -= int32(n)
-	}
+	q.concepts = kept
+	q.words = append(q.words[:from], q.words[to:]...)
 	q.findHead()
 }
 

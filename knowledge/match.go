@@ -132,9 +132,11 @@ func (m *matcher) whole(s string, x *scratch) Result {
 	n, talk := m.opening(q)
 	if _, example := m.example(q); example {
 		n = 0
-	}
-	if n > 0 && len(q.words) > n {
-		q.drop(n)
+	} else {
+		if n > 0 && len(q.words) > n {
+			q.drop(0, n)
+		}
+		m.setAside(q)
 	}
 	r := m.decide(q, s, x)
 	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
@@ -142,6 +144,46 @@ func (m *matcher) whole(s string, x *scratch) Result {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9, next: r.next, nextScore: r.nextScore}
 	}
 	return r
+}
+
+// setAside leaves out what q says that it does not mean: of "Iraq, not
+// Afghanistan" the latter.
+func (m *matcher) setAside(q *question) {
+	for i := 0; i < len(q.concepts); i++ {
+		c := q.concepts[i]
+		if c.entity == noEntity {
+			continue
+		}
+		from := int(c.first) - 1
+		for from > 0 && (linkWords[q.words[from].stem] || meaningWords[q.words[from].stem]) {
+			from--
+		}
+		if from < 0 || q.words[from].stem != "not" || !m.alternative(q, i) {
+			continue
+		}
+		to := int(c.last) + 1
+		if to < len(q.words) && (q.words[to].stem == "one" || q.words[to].stem == "ones") {
+			to++
+		}
+		before := len(q.concepts)
+		q.drop(from, to)
+		i -= before - len(q.concepts)
+	}
+}
+
+// linkWords may stand between "not", or "or", and the name that it is about.
+var linkWords = makeSet("the a in for from of about on to by with")
+
+// meaningWords may stand so too behind "not": "I'm not asking about Afghanistan".
+var meaningWords = makeSet("ask mean talk look interest")
+
+// alternative reports whether q names another entity of the kind that its
+// concept i is.
+func (m *matcher) alternative(q *question, i int) bool {
+	at := q.concepts[i].entity
+	return slices.ContainsFunc(q.concepts, func(c concept) bool {
+		return c.entity != noEntity && c.entity != at && m.base.Entities[c.entity].Kind == m.base.Entities[at].Kind
+	})
 }
 
 // maxOpening is how many words of smalltalk may stand before a question.
@@ -222,7 +264,7 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		switch {
 		case bare && !m.timely(r):
 			return nil
-		case r.Outcome == Smalltalk:
+		case r.Outcome == Smalltalk, before != "" && limits(&x.question):
 			continue
 		case r.Outcome != Unanswered:
 		case before != "" && len(x.question.words) == 1 && x.question.words[0].stem == "whi":
@@ -245,6 +287,12 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		return nil
 	}
 	return out
+}
+
+// limits reports whether q only says what the question before it does not mean:
+// "not asking about Afghanistan".
+func limits(q *question) bool {
+	return q.head == 0 && slices.ContainsFunc(q.words[:min(len(q.words), 4)], func(w word) bool { return w.stem == "not" })
 }
 
 // partConfidence is how sure podium must be that a part is what the

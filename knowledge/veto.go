@@ -18,8 +18,8 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 	if quote != "" {
 		return VetoQuote, quote, false
 	}
-	for _, c := range q.concepts {
-		if c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity] {
+	for i, c := range q.concepts {
+		if m.foreign(c, class) && !m.offered(q, i, class) {
 			// Whose words they are is for the answer to say.
 			if held && m.base.Entities[c.entity].Kind == "person" {
 				misattributed = misattributed || openers[q.words[0].stem]
@@ -35,6 +35,27 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 		return VetoCounted, words, false
 	}
 	return NoVeto, "", misattributed
+}
+
+// foreign reports whether c is someone or something that class is not about.
+func (m *matcher) foreign(c concept, class int) bool {
+	return c.entity != noEntity && m.telling[m.base.Entities[c.entity].Kind] && m.entities[class][c.entity] < m.enough(class) && !m.central[c.entity]
+}
+
+// offered reports whether q's concept i is one of two to choose from, such as
+// "Price or Kirby", and class is about the other.
+func (m *matcher) offered(q *question, i, class int) bool {
+	c := q.concepts[i]
+	for _, other := range q.concepts {
+		if other.entity == noEntity || m.base.Entities[other.entity].Kind != m.base.Entities[c.entity].Kind || m.foreign(other, class) {
+			continue
+		}
+		first, last := min(c.last, other.last)+1, max(c.first, other.first)
+		if first < last && q.words[first].stem == "or" && !slices.ContainsFunc(q.words[first+1:last], func(w word) bool { return !linkWords[w.stem] }) {
+			return true
+		}
+	}
+	return false
 }
 
 // meaningful reports whether q has a word that could be about class: one of
