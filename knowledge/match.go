@@ -136,6 +136,9 @@ func (m *matcher) whole(s string, x *scratch) Result {
 		if n > 0 && len(q.words) > n {
 			q.drop(0, n)
 		}
+		if n := m.closing(q); n > 0 && n < len(q.words) {
+			q.drop(len(q.words)-n, len(q.words))
+		}
 		m.setAside(q)
 	}
 	r := m.decide(q, s, x)
@@ -224,6 +227,16 @@ func (m *matcher) opening(q *question) (n int, talk Talk) {
 		}
 	}
 	return n, talk
+}
+
+// closing is the number of words of thanks that q ends with.
+func (m *matcher) closing(q *question) (n int) {
+	for i := len(q.words) - 1; i >= 0 && i >= len(q.words)-maxOpening; i-- {
+		if t, ok := m.openings[hashWords(q.words[i:])]; ok && t == Thanks {
+			n = len(q.words) - i
+		}
+	}
+	return n
 }
 
 // leastCertain is the part of a message that its outcome goes by.
@@ -479,6 +492,9 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	if topic < 0 {
 		return r
 	}
+	if margin >= m.accept && !isExample {
+		topic = m.contrasted(q, topic)
+	}
 	r.Intent, r.Confidence = &m.base.Intents[m.classes[topic].intent], confidence(margin-m.accept)
 	switch {
 	case margin < m.accept:
@@ -491,7 +507,8 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	var misattributed bool
 	if !isExample {
-		if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic); r.Veto != NoVeto {
+		sure := margin >= m.accept+exampleMargin
+		if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic, sure); r.Veto != NoVeto {
 			return r
 		}
 	}
@@ -510,6 +527,31 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		}
 	}
 	return r
+}
+
+// contrasted is the topic that stands against topic where q names what only the
+// other is about: the Afghan deadline where a question that sounds like Iraq's
+// names Afghanistan.
+func (m *matcher) contrasted(q *question, topic int) int {
+	other := m.base.Intents[m.classes[topic].intent].Answers[0].contrast
+	if other == nil || other.Intent == m.classes[topic].intent {
+		return topic
+	}
+	class := slices.IndexFunc(m.classes, func(c class) bool { return c.kind == classTopic && c.intent == other.Intent })
+	found := false
+	for _, c := range q.concepts {
+		switch {
+		case c.entity == noEntity || !m.foreign(c, topic):
+		case m.foreign(c, class):
+			return topic
+		default:
+			found = true
+		}
+	}
+	if found {
+		return class
+	}
+	return topic
 }
 
 // emptyWords are the stems of words that say nothing about a question's

@@ -26,7 +26,8 @@ func (b *Base) FindQuotes(text string) (quotes []Quote, ok bool) {
 }
 
 // sayFiller are the words around a speaker in "what exactly did Kirby say".
-var sayFiller = makeSet("what exactly did does has say says said tell told us")
+var sayFiller = makeSet(`what exactly did does has say says said tell told us
+	can could someone somebody anyone you i we need want give get show me paste post share please pls exact verbatim word for in full his own words thank thanks thx a lot advance`)
 
 // requestsQuote returns the quotes that a request such as "kirby quote on
 // permanence" asks for: it has the word quote, a speaker or a topic, and
@@ -51,7 +52,7 @@ func (b *Base) requestsQuote(text string) []Quote {
 func (b *Base) saidBy(text string) (speakers []string) {
 	q := &question{}
 	b.matcher.lexicon.read(text, q)
-	if len(q.words) == 0 || q.words[0].stem != "what" {
+	if !slices.ContainsFunc(q.words, func(w word) bool { return w.stem == "what" }) {
 		return nil
 	}
 	for _, c := range q.concepts {

@@ -8,9 +8,10 @@ import (
 // The vetoes: what speaks against an answer however well the words fit, and
 // what a question supposes that the announcement does not say.
 
-// veto says what in q speaks against class, however well the words fit.
-// misattributed says that q gives the source's words to somebody else.
-func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, misattributed bool) {
+// veto says what in q speaks against class, however well the words fit. sure
+// says that they fit very well. misattributed says that q gives what somebody
+// said or does to somebody else.
+func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, word string, misattributed bool) {
 	if !m.meaningful(q, class) {
 		return VetoCoverage, "", false
 	}
@@ -25,6 +26,10 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 				misattributed = misattributed || openers[q.words[0].stem]
 				continue
 			}
+			if sure && m.base.Entities[c.entity].Kind == "person" && checksWho(q, c) && m.namesPerson(class) {
+				misattributed = true
+				continue
+			}
 			return VetoEntity, m.base.Entities[c.entity].Name, false
 		}
 		if w := &q.words[c.first]; c.entity == noEntity && m.countries[w.id] && !m.vocab[class][w.id] {
@@ -35,6 +40,34 @@ func (m *matcher) veto(q *question, s string, class int) (v Veto, word string, m
 		return VetoCounted, words, false
 	}
 	return NoVeto, "", misattributed
+}
+
+// checksWho reports whether q asks for a yes to c's being the one: "it was Price
+// who said so, right?"
+func checksWho(q *question, c concept) bool {
+	last := q.words[len(q.words)-1].stem
+	if checkTags[last] {
+		return true
+	}
+	behind := q.words[c.last+1:]
+	if len(behind) > 2 && (behind[0].stem == "is" || behind[0].stem == "was") && behind[1].stem == "the" && behind[2].stem == "one" {
+		return true
+	}
+	return openers[q.words[0].stem] && len(behind) > 0 && (behind[0].stem == "who" || behind[0].stem == "that") &&
+		c.first > 1 && q.words[1].stem == "it"
+}
+
+// checkTags end a statement of which one wants to hear whether it is so.
+var checkTags = makeSet("right correct true yes no accur")
+
+// namesPerson reports whether an answer of class names a person.
+func (m *matcher) namesPerson(class int) bool {
+	for e, n := range m.entities[class] {
+		if n >= ofAnswer && m.base.Entities[e].Kind == "person" {
+			return true
+		}
+	}
+	return false
 }
 
 // foreign reports whether c is someone or something that class is not about.
