@@ -207,6 +207,10 @@ const (
 	exampleMargin     = 1.5 // a confidence of 0.9
 )
 
+// sureMargin is how far beyond doubt a topic must be for podium to put right what
+// a question supposes of it: a confidence of 0.8.
+const sureMargin = 1
+
 // example is the class of the example that q is, word for word.
 func (m *matcher) example(q *question) (class int, ok bool) {
 	h := hashWords(q.words)
@@ -462,7 +466,7 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		r.Intent, r.Confidence, r.Veto = &m.base.Intents[m.classes[example].intent], max(confidence(scores[example]), exampleConfidence), VetoElse
 		return r
 	}
-	if !isExample && m.classes[other].kind == classTalk && (topic < 0 || scores[other] > scores[topic]) {
+	if !isExample && m.classes[other].kind == classTalk && !asksSource(s, &x.part.text) && (topic < 0 || scores[other] > scores[topic]) {
 		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
@@ -507,7 +511,7 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	var misattributed bool
 	if !isExample {
-		sure := margin >= m.accept+exampleMargin
+		sure := margin >= m.accept+sureMargin
 		if r.Veto, r.VetoWord, misattributed = m.veto(q, s, topic, sure); r.Veto != NoVeto {
 			return r
 		}

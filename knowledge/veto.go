@@ -16,7 +16,11 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 		return VetoCoverage, "", false
 	}
 	quote, held := m.quotation(s)
-	if quote != "" {
+	switch {
+	case quote == "":
+	case sure && checksClaim(q):
+		misattributed = true
+	default:
 		return VetoQuote, quote, false
 	}
 	for i, c := range q.concepts {
@@ -26,7 +30,7 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 				misattributed = misattributed || openers[q.words[0].stem]
 				continue
 			}
-			if sure && m.base.Entities[c.entity].Kind == "person" && checksWho(q, c) && m.namesPerson(class) {
+			if sure && checksOne(q, c) && m.namesOther(class, c) {
 				misattributed = true
 				continue
 			}
@@ -42,11 +46,11 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 	return NoVeto, "", misattributed
 }
 
-// checksWho reports whether q asks for a yes to c's being the one: "it was Price
+// checksOne reports whether q asks for a yes to c's being the one: "it was Price
 // who said so, right?"
-func checksWho(q *question, c concept) bool {
-	last := q.words[len(q.words)-1].stem
-	if checkTags[last] {
+func checksOne(q *question, c concept) bool {
+	last := len(q.words) - 1
+	if checkTags[q.words[last].stem] || last > 2 && q.words[last].stem == "it" && q.words[last-1].stem == "not" && openers[q.words[last-2].stem] {
 		return true
 	}
 	behind := q.words[c.last+1:]
@@ -57,13 +61,21 @@ func checksWho(q *question, c concept) bool {
 		c.first > 1 && q.words[1].stem == "it"
 }
 
-// checkTags end a statement of which one wants to hear whether it is so.
-var checkTags = makeSet("right correct true yes no accur")
+// checksClaim reports whether q wants to hear whether what it quotes may be said:
+// "can we write '...'?"
+func checksClaim(q *question) bool {
+	return checkTags[q.words[len(q.words)-1].stem] || slices.ContainsFunc(q.words, func(w word) bool { return claimWords[w.stem] })
+}
 
-// namesPerson reports whether an answer of class names a person.
-func (m *matcher) namesPerson(class int) bool {
+var claimWords = makeSet("write wrote headlin lede tweet caption post draft rumor rumour anyth claim")
+
+// checkTags end a statement of which one wants to hear whether it is so.
+var checkTags = makeSet("right correct true yes no accur ok okay")
+
+// namesOther reports whether an answer of class names another of c's kind.
+func (m *matcher) namesOther(class int, c concept) bool {
 	for e, n := range m.entities[class] {
-		if n >= ofAnswer && m.base.Entities[e].Kind == "person" {
+		if n >= ofAnswer && m.base.Entities[e].Kind == m.base.Entities[c.entity].Kind {
 			return true
 		}
 	}
@@ -80,7 +92,7 @@ func (m *matcher) foreign(c concept, class int) bool {
 func (m *matcher) offered(q *question, i, class int) bool {
 	c := q.concepts[i]
 	for _, other := range q.concepts {
-		if other.entity == noEntity || m.base.Entities[other.entity].Kind != m.base.Entities[c.entity].Kind || m.foreign(other, class) {
+		if other.entity == noEntity || m.foreign(other, class) {
 			continue
 		}
 		first, last := min(c.last, other.last)+1, max(c.first, other.first)
