@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -126,7 +127,7 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Discord delivers over HTTP once, and shows one response whatever
-	// happens: there is nothing to remember.
+	// happens: there is nothing to remember of it.
 	hand, err := a.hands.Take(i.ID)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -270,10 +271,15 @@ func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Tim
 	}
 	pages, flags := render(r), visibility(m, r)
 	pages[0].Flags = flags
+	// Who repeats a request over HTTP has the first response, and Discord
+	// nothing a second time.
+	once := sync.OnceValue(func() bool { return a.first(ctx, "more/"+i.ID) })
 	var err error
 	switch {
 	case inTime:
 		err = acknowledge(response{discordgo.InteractionResponseChannelMessageWithSource, pages[0]}, len(pages) > 1)
+	case !once():
+		return true
 	case m.Kind == bot.Command:
 		pages[0].Flags = 0 // settled by the deferral
 		err = a.deliver(ctx, i, "PATCH", discordgo.EndpointWebhookMessage(i.Application, i.Token, "@original"), pages[0])
@@ -281,7 +287,7 @@ func (a *Adapter) respond(ctx context.Context, i *interaction, received time.Tim
 		err = a.deliver(ctx, i, "POST", discordgo.EndpointWebhookToken(i.Application, i.Token), pages[0])
 	}
 	a.meter.Replied(ctx, m, r, err)
-	if err == nil {
+	if err == nil && len(pages) > 1 && once() {
 		a.follow(ctx, i, pages[1:], flags)
 	}
 	return true

@@ -16,6 +16,7 @@ import (
 	"podium/bot"
 	"podium/bot/bottest"
 	"podium/bot/discord/discordtest"
+	"podium/bot/store"
 )
 
 // both runs f over each transport.
@@ -433,6 +434,46 @@ func TestRefusedResponses(t *testing.T) {
 			}
 			if !strings.Contains(s.log.String(), test.remedy) {
 				t.Errorf("the log does not say %q:\n%s", test.remedy, s.log)
+			}
+		})
+	}
+}
+
+// TestReplayedInteraction delivers requests again, within the time that their
+// signature lasts, to the same process and to another. Discord, which shows a
+// channel what follows a response, gets that once.
+func TestReplayedInteraction(t *testing.T) {
+	for name, slow := range map[string]bool{"long": false, "late": true} {
+		t.Run(name, func(t *testing.T) {
+			memory, release := store.NewMemory(), make(chan struct{})
+			h := &bottest.Recorder{Reply: func(context.Context, bot.Message) (bot.Reply, error) {
+				if slow {
+					<-release
+				}
+				return bot.TextReply(strings.Repeat("A sentence of a long answer. ", 400)), nil
+			}}
+			s := started(t, h, true, func(o *options) { o.Seen = memory })
+			other := prepareHarness(t, h, true, func(o *options) { o.Seen, o.PublicKey, o.APIURL = memory, s.PublicKey, s.URL })
+			t.Cleanup(other.Close)
+			list := []map[string]any{s.Interaction(3, map[string]any{"custom_id": "share:goal"}, map[string]any{"message": map[string]any{"id": "1", "flags": 64}})}
+			if !slow {
+				list = append(list, s.Interaction(2, discordtest.Command("ask", "question", "how many troops"), nil))
+			}
+			for _, i := range list {
+				sent := 0
+				for n, to := range []*harness{s, s, other} {
+					if _, err := s.Post(to.http.URL+"/discord/interactions", i); err != nil {
+						t.Fatal(err)
+					}
+					if slow {
+						release <- struct{}{}
+					}
+					to.adapter.Idle()
+					if all := len(s.Requests("POST /webhooks/")); n == 0 && all <= sent || n > 0 && all != sent {
+						t.Errorf("delivery %d made podium send %d messages behind its response", n+1, all-sent)
+					}
+					sent = len(s.Requests("POST /webhooks/"))
+				}
 			}
 		})
 	}

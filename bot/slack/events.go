@@ -111,6 +111,10 @@ func (a *Adapter) command(ctx context.Context, c command, ack func(now *outgoing
 			case <-ctx.Done():
 			}
 		}
+		// Who repeats the request has what was carried, and Slack nothing a second time.
+		if !a.first(ctx, "command/"+c.Trigger) {
+			return
+		}
 		err := a.reply(ctx, c.ResponseURL, c.Channel, c.User, "", ref(r), messages)
 		if !carried {
 			a.meter.Replied(ctx, m, r, err)
@@ -388,8 +392,12 @@ func (a *Adapter) press(p press) error {
 		id := cmp.Or(pressed.TS, p.Trigger)
 		err := a.hands.Go(id, func(ctx context.Context) {
 			key := "press/" + p.User.ID + "/" + p.Container.Message + "/" + id + "/" + pressed.Value
-			// A press that came twice would share the answer twice, in public: no replica and no restart forgets it.
-			if action.Verb == bot.VerbShare && a.first(ctx, key) || action.Verb != bot.VerbShare && a.fresh(ctx, key) {
+			// A press that came twice would be answered twice in public, if not to the one who pressed alone: no replica and no restart forgets it.
+			fresh := a.fresh
+			if action.Verb == bot.VerbShare || !p.Container.Ephemeral {
+				fresh = func(ctx context.Context, key string) bool { return a.first(ctx, key) }
+			}
+			if fresh(ctx, key) {
 				a.pressed(ctx, p, id, action)
 			}
 		})

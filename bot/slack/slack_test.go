@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -645,25 +647,46 @@ func TestRealPayloads(t *testing.T) {
 	})
 }
 
-// TestSharesOnce delivers the press of Share in channel again, within the time that its signature lasts, to another
-// replica: it would speak in public a second time.
-func TestSharesOnce(t *testing.T) {
+// TestReplays delivers a press of Share in channel, a press below a message that all see and a command with a long answer
+// again, within the time that their signatures last, to another replica: Slack gets no second answer.
+func TestReplays(t *testing.T) {
 	memory := store.NewMemory()
+	h := &bottest.Recorder{Reply: func(ctx context.Context, m bot.Message) (bot.Reply, error) {
+		if m.Kind == bot.Command {
+			return bot.TextReply(strings.Repeat("A sentence of a long answer. ", 1000)), nil
+		}
+		return bottest.Echo(ctx, m)
+	}}
 	replica := func() *world {
-		w := begin(t, &bottest.Recorder{}, "http", func(o *Options, _ *slacktest.Server) { o.Seen = memory })
+		w := begin(t, h, "http", func(o *Options, _ *slacktest.Server) { o.Seen = memory })
 		t.Cleanup(w.close)
 		t.Cleanup(func() { w.cancel(); <-w.ended })
 		return w
 	}
 	one, other := replica(), replica()
 	private := slacktest.Message{Method: "ack", Type: "ephemeral", Channel: slacktest.General, TS: one.TS()}
-	press := one.Pressed(private, slacktest.Person, "share:goal")
-	must(t, one.Link.Press(t.Context(), press))
-	one.said(t, 1)
-	must(t, other.Link.Press(t.Context(), press))
+	public := slacktest.Message{Method: "chat.postMessage", Channel: slacktest.General, TS: one.TS()}
+	for n, press := range []map[string]any{one.Pressed(private, slacktest.Person, "share:goal"), one.Pressed(public, slacktest.Person, "topic:goal")} {
+		must(t, one.Link.Press(t.Context(), press))
+		one.said(t, n+1)
+		must(t, other.Link.Press(t.Context(), press))
+	}
+	command := []byte(url.Values{"command": {"/podium"}, "text": {"at length"}, "user_id": {slacktest.Person}, "channel_id": {slacktest.General}, "trigger_id": {"1.2"}}.Encode())
+	for _, w := range []*world{one, other} {
+		answer, mux := httptest.NewRecorder(), http.NewServeMux()
+		w.adapter.Mount(mux)
+		mux.ServeHTTP(answer, signedRequest("/slack/commands", command, time.Now()))
+		if answer.Code != http.StatusOK || answer.Body.Len() == 0 {
+			t.Errorf("the command is answered %d %q", answer.Code, answer.Body)
+		}
+		w.adapter.hands.Wait()
+	}
+	if all := one.said(t, 3); all[2].Method != "chat.postEphemeral" {
+		t.Errorf("the rest of a long answer came by %s", all[2].Method)
+	}
 	must(t, other.Link.Event(t.Context(), other.DM("the end")))
 	if all := other.said(t, 1); !strings.Contains(all[0].Text, "the end") {
-		t.Errorf("the other replica shared it again: %q", all[0].Text)
+		t.Errorf("the other replica said it again: %q", all[0].Text)
 	}
 }
 
