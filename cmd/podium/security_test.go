@@ -230,6 +230,12 @@ func TestStrangers(t *testing.T) {
 	if got := exchange(t, x.address, pipelined); !strings.Contains(got, refused) || strings.Count(got, "response_type") != 1 {
 		t.Errorf("an unsigned command behind a signed one: %.200q", got)
 	}
+	// Where the length is told in two ways, nothing behind the body is a request.
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(command), command)
+	smuggled := "POST /slack/commands HTTP/1.1\r\nHost: podium\r\nContent-Length: " + strconv.Itoa(len(chunked)+200) + "\r\nTransfer-Encoding: chunked\r\n" + slackSigned + "\r\n" + chunked
+	if got := exchange(t, x.address, smuggled+get("GET", "/metrics", "")); strings.Count(got, "HTTP/1.1 ") != 1 || strings.Count(got, "response_type") != 1 {
+		t.Errorf("a request in another's body: %.300q", got)
+	}
 	// A redirect to the plain path leads nowhere else.
 	for _, path := range []string{"//evil.example/../healthz", "/\\evil.example/..//healthz", "//evil.example", "/x/../slack/commands"} {
 		got := exchange(t, x.address, get("GET", path, ""))

@@ -400,6 +400,11 @@ func (b *arrivingBody) Read(p []byte) (int, error) {
 func sparing(next http.Handler) http.Handler {
 	large := make(chan struct{}, maxLarge)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength < 0 {
+			// Where a length is told as well, a proxy may have believed that: what it
+			// takes for the rest of the body is no request of its own.
+			w.Header().Set("Connection", "close")
+		}
 		if r.ContentLength < 0 || r.ContentLength > smallBody {
 			select {
 			case large <- struct{}{}:
