@@ -266,6 +266,7 @@ func (w *worker) runSafely(ctx context.Context) (err error) {
 type server struct {
 	workers   []*worker
 	answering atomic.Int64 // requests in hand
+	open      atomic.Int64 // connections
 	ping      func(context.Context) error
 	log       *slog.Logger
 
@@ -292,7 +293,15 @@ func newWeb(h http.Handler, log *slog.Logger) *http.Server {
 func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	web := newWeb(http.MaxBytesHandler(sparing(s.recovering(s.arriving(mux))), maxBody), s.log)
+	web := newWeb(http.MaxBytesHandler(s.parting(sparing(s.recovering(s.arriving(mux)))), maxBody), s.log)
+	web.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.open.Add(1)
+		case http.StateClosed: // nothing hijacks
+			s.open.Add(-1)
+		}
+	}
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := web.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
@@ -362,6 +371,18 @@ func (s *server) anyPlatformLeft() bool {
 		}
 	}
 	return false
+}
+
+// parting ends a connection with its first answer while half of those that may
+// be are open: strangers' idle ones would keep others out for as long as a
+// proxy's may wait for its next request.
+func (s *server) parting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.open.Load() > maxConnections/2 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // arriving counts the requests that have arrived in full and are not answered

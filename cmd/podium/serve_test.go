@@ -504,6 +504,44 @@ func TestHTTPLimits(t *testing.T) {
 	}
 }
 
+// TestIdleConnections opens more connections than may be, each of which is
+// answered once and kept: half of them are closed at once, and the next one
+// finds room.
+func TestIdleConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", (&server{}).healthz)
+		s := &server{log: slog.New(slog.DiscardHandler)}
+		ctx, stop := context.WithCancel(t.Context())
+		l := newPipes()
+		ended := make(chan error)
+		go func() { ended <- s.run(ctx, l, mux) }()
+		began, kept := time.Now(), 0
+		for range maxConnections + 1 {
+			conn := l.dial()
+			if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !response.Close {
+				kept++
+			}
+			synctest.Wait()
+			defer conn.Close()
+		}
+		if kept != maxConnections/2 || time.Since(began) > 0 {
+			t.Errorf("of %d connections %d are kept, and the last is answered after %v", maxConnections+1, kept, time.Since(began))
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLargeBodies keeps as many large bodies in the making as may be: another
 // one is turned away, a small one is answered, whether or not its length is
 // told beforehand.
