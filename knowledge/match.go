@@ -466,7 +466,7 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		r.Intent, r.Confidence, r.Veto = &m.base.Intents[m.classes[example].intent], max(confidence(scores[example]), exampleConfidence), VetoElse
 		return r
 	}
-	if !isExample && m.classes[other].kind == classTalk && !asksSource(s, &x.part.text) && (topic < 0 || scores[other] > scores[topic]) {
+	if !isExample && m.classes[other].kind == classTalk && !(m.classes[other].talk == Thanks && asksSource(s, &x.part.text)) && (topic < 0 || scores[other] > scores[topic]) {
 		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
 		}
@@ -630,7 +630,7 @@ func (m *matcher) twins(r *Result, q *question, topic int) bool {
 		}
 		subject = c
 	}
-	if subject == nil {
+	if subject == nil || m.namesWithin(q, subject) {
 		return false
 	}
 	word := q.words[subject.first].id
@@ -641,6 +641,17 @@ func (m *matcher) twins(r *Result, q *question, topic int) bool {
 		}
 		if i == topic || a.contrast.Intent == topic || m.rests(topic, a) && m.rests(topic, a.contrast) {
 			r.Outcome, r.Answers = Clarify, [2]*Answer{a, a.contrast}
+			return true
+		}
+	}
+	return false
+}
+
+// namesWithin reports whether a word of c's is an entity in itself: "out of Iraq"
+// says of which country it is.
+func (m *matcher) namesWithin(q *question, c *concept) bool {
+	for i := c.first; i <= c.last; i++ {
+		if n, length := m.lexicon.longest(q.words[i : i+1]); length > 0 && n.entity != noEntity {
 			return true
 		}
 	}

@@ -178,6 +178,44 @@ func TestMatchAfter(t *testing.T) {
 	}
 }
 
+// TestNamesOfTheOther: a question may name what it is not about, offer a choice,
+// or have the wrong name in it.
+func TestNamesOfTheOther(t *testing.T) {
+	base := embeddedBase(t)
+	for _, tt := range []struct {
+		question, want string
+		premise        bool
+	}{
+		{"need the number for the slide, the iraq one, not the afghan one", "troop_count.iraq", false},
+		{"not the iraqi figure, the number of troops in afghanistan", "troop_count.afghanistan", false},
+		{"when do they leave iraq? i'm not asking about afghanistan", "iraq_date", false},
+		{"who was it that called the fight important, price or kirby?", "campaign", false},
+		{"who consults whom here, is it kabul or baghdad that gets consulted on troop levels", "consultation", false},
+		{"my son is near kabul, by what date is everybody meant to be out of there", "afghan_deadline", false},
+		{"it was ned price who said the mission was never meant to be permanent, correct?", "permanence", true},
+		{"blinken is the one who runs the global review, right?", "review", true},
+		{"operation inherent resolve is the one in afghanistan, isn't it?", "operation", true},
+		{"can we write \"the troops are out of iraq by june\"?", "iraq_date", true},
+		{"kirby's title please, thanks a lot", "who_is.kirby", false},
+		{"when are they out of iraq then", "iraq_date", false},
+	} {
+		got := base.Match(tt.question)
+		id := ""
+		if got.Answers[0] != nil {
+			id = got.Answers[0].ID
+		}
+		if got.Outcome != Answered || id != tt.want || got.Premise != tt.premise || got.Answers[1] != nil {
+			t.Errorf("Match(%q) is %s %s, premise %t; want %s, premise %t", tt.question, got.Outcome, id, got.Premise, tt.want, tt.premise)
+		}
+	}
+	for _, question := range []string{"what year did the US go into Iraq", "what time does the canteen close", "what did austin say on the campaign",
+		`who said "we will never leave iraq"`, "does the afghan government get a say in how many soldiers stay"} {
+		if got := base.Match(question); got.Outcome != Unanswered {
+			t.Errorf("Match(%q) is %s, want unanswered", question, got.Outcome)
+		}
+	}
+}
+
 // TestNothingSaid: a message without a telling word is no question on any topic,
 // but for the examples of that kind.
 func TestNothingSaid(t *testing.T) {

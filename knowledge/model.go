@@ -22,7 +22,7 @@ import (
 
 // modelVersion changes with everything that changes the outcome of training,
 // but for the texts that it is trained on.
-const modelVersion = "7"
+const modelVersion = "8"
 
 // modelKey is the hash of all that training depends on.
 func modelKey(file, source []byte) string {

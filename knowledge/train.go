@@ -189,7 +189,8 @@ func (m *matcher) learn(keep func(intent, example int) bool) *learned {
 	openings := make(map[uint64]Talk)
 	for _, u := range common.talk {
 		q := add(m.talkClass(u.talk), u.text)
-		if len(q.words) <= maxOpening && u.talk != Help && u.talk != AboutBot {
+		// "What" is a complaint in itself, and no opening of a question.
+		if len(q.words) <= maxOpening && u.talk != Help && u.talk != AboutBot && (u.talk != Complaint || !saysNothing(q)) {
 			openings[hashWords(q.words)] = u.talk
 		}
 	}
@@ -295,9 +296,10 @@ func (m *matcher) learnKnown(samples []sample, out *learned) {
 		for _, w := range s.question.words {
 			known[s.class][w.id] = true
 		}
-		for _, c := range s.question.concepts {
+		for i, c := range s.question.concepts {
 			known[s.class][c.id] = true
-			if c.entity != noEntity {
+			// An example that offers two to choose from is about one of them.
+			if _, offers := s.question.choice(i); c.entity != noEntity && !offers {
 				entities[s.class][c.entity]++
 			}
 		}

@@ -18,7 +18,7 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 	quote, held := m.quotation(s)
 	switch {
 	case quote == "":
-	case sure && checksClaim(q):
+	case checksClaim(q):
 		misattributed = true
 	default:
 		return VetoQuote, quote, false
@@ -90,17 +90,24 @@ func (m *matcher) foreign(c concept, class int) bool {
 // offered reports whether q's concept i is one of two to choose from, such as
 // "Price or Kirby", and class is about the other.
 func (m *matcher) offered(q *question, i, class int) bool {
+	other, ok := q.choice(i)
+	return ok && !m.foreign(other, class)
+}
+
+// choice is the entity that q offers beside the one of its concept i: of "in Iraq
+// or in Afghanistan" the other.
+func (q *question) choice(i int) (other concept, ok bool) {
 	c := q.concepts[i]
 	for _, other := range q.concepts {
-		if other.entity == noEntity || m.foreign(other, class) {
+		if other.entity == noEntity || other.entity == c.entity {
 			continue
 		}
 		first, last := min(c.last, other.last)+1, max(c.first, other.first)
 		if first < last && q.words[first].stem == "or" && !slices.ContainsFunc(q.words[first+1:last], func(w word) bool { return !linkWords[w.stem] }) {
-			return true
+			return other, true
 		}
 	}
-	return false
+	return concept{}, false
 }
 
 // meaningful reports whether q has a word that could be about class: one of
