@@ -65,9 +65,9 @@ func TestSignatures(t *testing.T) {
 		want   int
 	}{
 		{"right", func(*http.Request) {}, 200},
-		{"four minutes old", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(-4*time.Minute), body) }, 200},
-		{"six minutes old", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(-6*time.Minute), body) }, 401},
-		{"six minutes ahead", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(6*time.Minute), body) }, 401},
+		{"hardly young enough", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(-285*time.Second), body) }, 200},
+		{"a second too old", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(-301*time.Second), body) }, 401},
+		{"too far ahead", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now.Add(315*time.Second), body) }, 401},
 		{"another secret", func(r *http.Request) { slacktest.Sign(r.Header, "another", now, body) }, 401},
 		{"another body", func(r *http.Request) { slacktest.Sign(r.Header, slacktest.Secret, now, append(body, '&')) }, 401},
 		{"another time", func(r *http.Request) {

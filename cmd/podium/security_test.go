@@ -23,8 +23,10 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"podium/bot"
+	"podium/bot/bottest"
 	"podium/bot/discord/discordtest"
 	"podium/bot/slack/slacktest"
 	"podium/bot/store"
@@ -542,6 +544,65 @@ func TestLogsHoldNoWords(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHostileIDs has bytes that PostgreSQL does not take for text, and marks of
+// its language, in the ids and names of all that Slack sends: podium answers as
+// ever, and finds its own answer, reminder and conversation again.
+func TestHostileIDs(t *testing.T) {
+	x := serveSlack(t, newSlack(t), "http", bottest.Postgres(t), office(t))
+	say := func(fields url.Values) string {
+		t.Helper()
+		for name, value := range map[string]string{"command": "/podium", "response_url": x.ResponseURL(slacktest.General, slacktest.Admin), "trigger_id": x.ID("trigger.")} {
+			fields.Set(name, value)
+		}
+		body := fields.Encode()
+		got := exchange(t, x.address, "POST /slack/commands HTTP/1.1\r\nHost: podium\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n"+slackHeaders(body, time.Now())+"\r\n"+body)
+		_, got, _ = strings.Cut(got, "\r\n\r\n")
+		return got
+	}
+	for _, hostile := range []string{"\x00", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "'; DROP TABLE seen; --", "\\'\"$1", strings.Repeat("long", 2000)} {
+		dm := x.DM("where does the office move")
+		dm["team_id"], dm["event_id"] = slacktest.Team+hostile, x.ID("Ev")+hostile
+		inner := dm["event"].(map[string]any)
+		inner["user"], inner["ts"] = slacktest.Person+hostile, x.TS()+hostile
+		if m := x.event(t, dm); !strings.Contains(m.Text, "Main Street") {
+			t.Errorf("beside %.20q podium says %q", hostile, m.Text)
+		}
+		edit := x.Edit(dm, "when does it move")
+		edit["team_id"] = dm["team_id"]
+		if m := x.event(t, edit); m.Method != "chat.update" || strings.Contains(m.Text, "Main Street") {
+			t.Errorf("beside %.20q an edited question is answered by %s %q", hostile, m.Method, m.Text)
+		}
+		fields := url.Values{"team_id": {slacktest.Team + hostile}, "channel_id": {slacktest.General}, "channel_name": {"general" + hostile}, "user_id": {slacktest.Admin}, "user_name": {"admin" + hostile},
+			"text": {"remind every day at 9:00 in <#" + slacktest.General + "|" + hostile + "> about where the office moves"}}
+		confirm := regexp.MustCompile(`confirm:[^"]+`).FindString(say(fields))
+		press := x.Pressed(slacktest.Message{Method: "ack", Type: "ephemeral", Channel: slacktest.General, TS: x.TS() + hostile}, slacktest.Admin, confirm)
+		press["team"] = map[string]any{"id": slacktest.Team + hostile}
+		x.does(t, 1, func(ctx context.Context) error { return x.Link.Press(ctx, press) })
+		fields.Set("text", "remind list")
+		// What is no text is left out where it is kept, and no id that a platform gives.
+		kept := utf8.ValidString(hostile) && !strings.Contains(hostile, "\x00") && len(hostile) < 4000
+		if list := say(fields); strings.Contains(list, "Every day at 09:00") != kept || strings.Contains(list, bot.Failure) {
+			t.Errorf("beside %.20q the reminders are %s", hostile, list)
+		}
+		fields.Set("text", "remind delete "+hostile)
+		if got := say(fields); strings.Contains(got, bot.Failure) || got == "" {
+			t.Errorf("a reminder called %.20q is answered %s", hostile, got)
+		}
+		fields = url.Values{"team_id": fields["team_id"], "channel_id": {slacktest.General + hostile}, "user_id": {slacktest.Person + hostile}, "text": {"where does the office move"}}
+		say(fields)
+		fields.Set("text", "why")
+		if got := say(fields); !strings.Contains(got, "where does the office move") {
+			t.Errorf("beside %.20q podium does not know why: %s", hostile, got)
+		}
+	}
+	x.end(t)
+	for line := range strings.Lines(x.log.String()) {
+		if strings.Contains(line, `"level":"ERROR"`) {
+			t.Error(line)
+		}
 	}
 }
 
