@@ -1,10 +1,12 @@
 package knowledge
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -256,9 +258,26 @@ func train(samples []sample, classes int) *classifier {
 		c.idf[i] = float32(math.Log((n+1)/(float64(d)+1)) + 1)
 	}
 	c.unseen = float32(math.Log(n+1) + 1)
-	vectors := make([]vector, len(samples))
+	// Training is the wait for weights: those that are asked for most lie
+	// together, where the processor's cache keeps them.
+	common := make([]int32, len(df)) // rows, the most frequent first
+	for i := range common {
+		common[i] = int32(i)
+	}
+	slices.SortStableFunc(common, func(a, b int32) int { return cmp.Compare(df[b], df[a]) })
+	place := make([]int32, len(df)) // of a row among them
+	for i, row := range common {
+		place[row] = int32(i)
+	}
+	examples := make([]trained, len(samples))
 	for i, s := range samples {
-		vectors[i] = c.vector(s.question)
+		v := c.vector(s.question)
+		e := trained{sample: s, features: make([]feature, len(v.rows)), norm: biasValue * biasValue}
+		for j, x := range v.values {
+			e.features[j] = feature{place[v.rows[j]], x}
+			e.norm += float32(x * x)
+		}
+		examples[i] = e
 	}
 	weights := make([]float32, len(df)*classes)
 	c.bias = make([]float32, classes)
@@ -268,9 +287,9 @@ func train(samples []sample, classes int) *classifier {
 		wait.Go(func() {
 			w := make([]float32, len(df))
 			for class := range next {
-				c.bias[class] = trainClass(vectors, samples, class, w)
-				for row, v := range w {
-					weights[row*classes+class] = v
+				c.bias[class] = trainClass(examples, class, w)
+				for i, v := range w {
+					weights[int(common[i])*classes+class] = v
 				}
 			}
 		})
@@ -385,21 +404,28 @@ func (v *vector) scale(square float64) {
 	}
 }
 
+// A trained is an example as trainClass reads it, all that it holds side by
+// side.
+type trained struct {
+	sample
+	features []feature
+	norm     float32 // the square of the length, the bias included
+}
+
+// A feature is one of an example, by its place among the weights.
+type feature struct {
+	place int32
+	value float32
+}
+
 // trainClass fits one class against the rest by dual coordinate descent (Hsieh
 // et al. 2008, L2 loss) into w, which it clears first, and returns the bias.
 // Every product is rounded before it is added: fused multiply-adds would make
 // the result differ between processors.
-func trainClass(vectors []vector, samples []sample, class int, w []float32) (bias float32) {
+func trainClass(examples []trained, class int, w []float32) (bias float32) {
 	clear(w)
-	n := len(vectors)
+	n := len(examples)
 	alpha := make([]float32, n)
-	norms := make([]float32, n)
-	for i, v := range vectors {
-		norms[i] = biasValue * biasValue
-		for _, x := range v.values {
-			norms[i] += float32(x * x)
-		}
-	}
 	order := make([]int32, n)
 	for i := range order {
 		order[i] = int32(i)
@@ -412,14 +438,14 @@ func trainClass(vectors []vector, samples []sample, class int, w []float32) (bia
 		var largest float32
 		for k := 0; k < active; k++ {
 			i := order[k]
-			v := &vectors[i]
+			e := &examples[i]
 			y := float32(-1)
-			if samples[i].in(class) {
+			if e.in(class) {
 				y = 1
 			}
 			dot := float32(bias * biasValue)
-			for j, row := range v.rows {
-				dot += float32(w[row] * v.values[j])
+			for _, f := range e.features {
+				dot += float32(w[f.place] * f.value)
 			}
 			gradient := float32(y*dot) - 1 + float32(diag*alpha[i])
 			if alpha[i] == 0 && gradient > 0.1 {
@@ -433,12 +459,12 @@ func trainClass(vectors []vector, samples []sample, class int, w []float32) (bia
 				continue
 			}
 			old := alpha[i]
-			alpha[i] = max(old-gradient/(norms[i]+diag), 0)
+			alpha[i] = max(old-gradient/(e.norm+diag), 0)
 			step := float32((alpha[i] - old) * y)
 			if step != 0 {
 				bias += float32(step * biasValue)
-				for j, row := range v.rows {
-					w[row] += float32(step * v.values[j])
+				for _, f := range e.features {
+					w[f.place] += float32(step * f.value)
 				}
 			}
 			largest = max(largest, float32(math.Abs(float64(gradient))))

@@ -23,7 +23,8 @@ func newCheck(p *program) *cobra.Command {
 		Long: `Hold a knowledge file against the gate: every finding is printed with its line and column, and podium does
 not start on a file that has one. Of a file that passes, its weak places are printed: intents whose examples
 are not recognised when they were not trained on, intents that get confused, sentences of the source that
-nothing rests on, dates that have passed.`,
+nothing rests on, dates that have passed. For that the matcher is trained four times, which takes a file of
+thousands of examples up to a minute; --gate leaves it out.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := p.settings(cmd)
