@@ -157,8 +157,8 @@ func (r *Report) cover() {
 // Fewer examples than these are hardly enough for questions that nobody
 // thought of.
 const (
-	fewExamples     = 20
-	fewExamplesEach = 10 // of an intent that the announcement does not speak of
+	fewExamples, goodExamples = 20, 60
+	fewNotSaid, goodNotSaid   = 10, 40 // of an intent that the announcement does not speak of
 )
 
 // Warnings are what is not wrong but deserves a look; name stands in them for
@@ -183,8 +183,12 @@ func (b *Base) Warnings(name string, now time.Time) []Finding {
 		if len(in.lines) > 0 {
 			line = in.lines[0]
 		}
-		if few := map[bool]int{true: fewExamples, false: fewExamplesEach}[in.Topic]; len(in.Examples) < few {
-			add(line, "intent %q has %d examples; people will ask it in more ways than that (%d or more are a start)", in.ID, len(in.Examples), few)
+		few, good := fewExamples, goodExamples
+		if !in.Topic {
+			few, good = fewNotSaid, goodNotSaid
+		}
+		if len(in.Examples) < few {
+			add(line, "intent %q has %d examples; people will ask it in more ways than that (%d are a start, %d make it good)", in.ID, len(in.Examples), few, good)
 		}
 		for _, a := range in.Answers {
 			for _, day := range datesIn(a.Text, cmp.Or(b.Date, now)) {
