@@ -15,6 +15,7 @@ type Gate struct {
 
 	mu    sync.Mutex
 	shut  bool
+	held  chan struct{} // closed when it opens again; nil: it does not hold
 	conns []net.Conn
 }
 
@@ -65,9 +66,41 @@ func (g *Gate) pass(in net.Conn, to string) {
 	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 		go func() {
 			// It ends when the one or the other is closed.
-			_, _ = io.Copy(pair[0], pair[1])
+			_, _ = io.Copy(holding{g, pair[0]}, pair[1])
 			pair[0].Close()
 		}()
+	}
+}
+
+// holding writes when the gate does not hold.
+type holding struct {
+	gate *Gate
+	to   io.Writer
+}
+
+func (h holding) Write(p []byte) (int, error) {
+	h.gate.mu.Lock()
+	held := h.gate.held
+	h.gate.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	return h.to.Write(p)
+}
+
+// Hold keeps the connections, and what is said over them to itself until Open,
+// as a network does that swallows packets.
+func (g *Gate) Hold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = make(chan struct{})
+}
+
+// release lets what is held through.
+func (g *Gate) release() {
+	if g.held != nil {
+		close(g.held)
+		g.held = nil
 	}
 }
 
@@ -75,6 +108,7 @@ func (g *Gate) pass(in net.Conn, to string) {
 func (g *Gate) Shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.release()
 	g.shut = true
 	for _, c := range g.conns {
 		c.Close()
@@ -86,5 +120,6 @@ func (g *Gate) Shut() {
 func (g *Gate) Open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.release()
 	g.shut = false
 }

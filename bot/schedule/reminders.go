@@ -259,11 +259,13 @@ const stopWait = 2500 * time.Millisecond
 // or moved without River's tables.
 func (r *Reminders) reconcile(ctx context.Context) error {
 	names := r.names()
-	due, err := r.store.DueReminders(ctx, names, r.now().Add(jobsAhead))
+	asking, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	due, err := r.store.DueReminders(asking, names, r.now().Add(jobsAhead))
 	if err != nil {
 		return err
 	}
-	open, err := r.store.OpenDeliveries(ctx, names, r.now().Add(-rescueAfter))
+	open, err := r.store.OpenDeliveries(asking, names, r.now().Add(-rescueAfter))
 	if err != nil {
 		return err
 	}

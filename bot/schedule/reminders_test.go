@@ -616,18 +616,23 @@ func (l onError) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// TestDatabaseGoneAtTheStart: the database can not be reached just when Run
-// begins.
+// TestDatabaseGoneAtTheStart: the database can not be reached, or does not
+// answer, just when Run begins.
 func TestDatabaseGoneAtTheStart(t *testing.T) {
 	t.Parallel()
-	gate := bottest.NewGate(t, bottest.Postgres(t))
-	b := newTestbed(t, openStore(t, gate.Address), Limit{})
-	now := time.Now()
-	b.add("qqqqq", hourly, now.Add(-time.Hour), now)
-	b.log = slog.New(onError{slog.DiscardHandler, gate.Open})
-	gate.Shut()
-	b.start()
-	b.eventually("the post", func() bool { return len(b.fake.made()) == 1 })
+	for name, leave := range map[string]func(*bottest.Gate){"shut": (*bottest.Gate).Shut, "silent": (*bottest.Gate).Hold} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gate := bottest.NewGate(t, bottest.Postgres(t))
+			b := newTestbed(t, openStore(t, gate.Address), Limit{})
+			now := time.Now()
+			b.add("qqqqq", hourly, now.Add(-time.Hour), now)
+			b.log = slog.New(onError{slog.DiscardHandler, gate.Open})
+			leave(gate)
+			b.start()
+			b.eventually("the post", func() bool { return len(b.fake.made()) == 1 })
+		})
+	}
 }
 
 var goneFor = flag.Duration("database.gone", 5*time.Second, "how long TestDatabaseGone keeps the database away")

@@ -157,6 +157,9 @@ func migrateOn[T any](ctx context.Context, driver riverdriver.Driver[T], log *sl
 func repair(ctx context.Context, st *store.SQL, beside bool, now time.Time) error {
 	db := st.SQLite()
 	if db == nil {
+		// It may take the connection and not answer; the next try is for later.
+		ctx, cancel := context.WithTimeout(ctx, findTimeout)
+		defer cancel()
 		_, err := st.Postgres().Exec(ctx, comeDue, now)
 		return err
 	}
