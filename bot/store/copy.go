@@ -48,7 +48,7 @@ func (s *SQL) Backup(ctx context.Context, path string) (Counts, error) {
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".podium-backup-")
 	if err != nil {
-		return nil, err
+		return nil, errors.New(fileProblem(path, err))
 	}
 	defer os.RemoveAll(dir)
 	part := filepath.Join(dir, "podium.db")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -102,15 +103,17 @@ func (s *SQL) inspectSQLite(ctx context.Context, path string) ([]bot.Finding, er
 	}
 	list := checkDisk(filepath.Dir(path))
 	what := "sqlite:" + path
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		probe, err := os.CreateTemp(filepath.Dir(path), ".podium-doctor-*")
 		if err != nil {
-			return nil, &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not make the database: %v", err)}
+			return nil, unusable(path, err)
 		}
 		probe.Close()
 		return append([]bot.Finding{{Level: bot.OK, About: "database", What: what + " is not there yet; podium serve makes it"}}, list...), os.Remove(probe.Name())
 	} else if err != nil {
-		return nil, &bot.ConfigError{Setting: Setting, Problem: err.Error()}
+		return nil, unusable(path, err)
+	} else if info.IsDir() {
+		return nil, unusable(path, syscall.EISDIR)
 	}
 	open := func(more string) (*sql.DB, error) {
 		return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(5000)"+more)

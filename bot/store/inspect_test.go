@@ -92,8 +92,8 @@ func TestInspectRefuses(t *testing.T) {
 	for _, c := range []struct{ name, address, want string }{
 		{"no address", "hunter2", "FAIL database: is neither sqlite:PATH nor"},
 		{"no path", "sqlite:", "FAIL database: names no file"},
-		{"no directory", "sqlite:" + filepath.Join(dir, "none", "p.db"), "FAIL database: can not make the database: "},
-		{"directory", "sqlite:" + dir, "FAIL database: "},
+		{"no directory", "sqlite:" + filepath.Join(dir, "none", "p.db"), "FAIL database: there is no directory "},
+		{"directory", "sqlite:" + dir, "is a directory: name a file in it"},
 		{"damaged", "sqlite:" + damaged, "is damaged (file is not a database (26)); stop podium serve"},
 		{"unescaped password", "postgres://podium:hunter2/#@localhost/x", "FAIL database: can not be read as postgres://"},
 		{"no server", "postgres://podium:hunter2@127.0.0.1:1/x", "FAIL database: the database server can not be reached"},

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -178,11 +179,13 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 	if err := s.setPath(path); err != nil {
 		return err
 	}
-	switch _, err := os.Stat(path); {
+	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist) && !s.options.Create:
-		return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("there is no database at %s; podium serve makes one", path)}
+		return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("there is no database at %s yet: podium serve makes it, and keeps there what it could not answer; podium chat and podium ask keep nothing", path)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return &bot.ConfigError{Setting: Setting, Problem: err.Error()}
+		return unusable(path, err)
+	case err == nil && info.IsDir():
+		return unusable(path, syscall.EISDIR)
 	}
 	if s.options.Serve {
 		if held, err := s.hold(); err != nil {
@@ -194,7 +197,7 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 	// Made here rather than by SQLite, so that nobody else may read it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not open the database: %v", err)}
+		return unusable(path, err)
 	}
 	f.Close()
 	if s.write, err = sql.Open("sqlite", dsn(path, "&_txlock=immediate")); err != nil {
@@ -211,6 +214,34 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 	return s.migrate(ctx, goose.DialectSQLite3)
 }
 
+// unusable is the error that podium can not have its database at path.
+func unusable(path string, err error) error {
+	return &bot.ConfigError{Setting: Setting, Problem: fileProblem(path, err)}
+}
+
+// fileProblem says why podium can not write the file at path, and what helps.
+func fileProblem(path string, err error) string {
+	dir := filepath.Dir(path)
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	what := "can not open " + path
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		what = fmt.Sprintf("there is no directory %s: make it, or name a file elsewhere", dir)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		what = fmt.Sprintf("podium may not write %s: let its user (id %d) read and write that file and its directory %s, or name a file elsewhere", path, os.Getuid(), dir)
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Sprintf("%s is a directory: name a file in it, such as %s", path, filepath.Join(path, "podium.db"))
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Sprintf("%s is not a directory: name a file elsewhere", dir)
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Sprintf("%s (%v)", what, err)
+}
+
 // dsn is the driver's address of the file at path.
 func dsn(path, more string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() +
@@ -223,7 +254,7 @@ func (s *SQL) hold() (bool, error) {
 	s.lock = flock.New(s.path+".lock", flock.SetPermissions(0o600))
 	held, err := s.lock.TryLock()
 	if err != nil {
-		return false, &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not write beside the database: %v", err)}
+		return false, unusable(s.path, err)
 	}
 	return held, nil
 }
@@ -250,7 +281,11 @@ func (s *SQL) check(ctx context.Context) error {
 
 func postgresConfig(address string) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(address)
-	if err != nil {
+	// What stands behind an @ or a # of the password would be taken for the
+	// host, or for nothing, and be told.
+	_, rest, _ := strings.Cut(address, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	if err != nil || strings.Count(authority, "@") > 1 || strings.Contains(rest, "#") {
 		// The error may quote the address, and with it the password.
 		return nil, &bot.ConfigError{Setting: Setting, Problem: "can not be read as postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ / : # in the password are written %40 %2F %3A %23"}
 	}
@@ -382,8 +417,7 @@ func (s *SQL) explain(err error) error {
 		case sqlite3.SQLITE_IOERR: // among other things, no room for the file of shared memory
 			return fmt.Errorf("the disk that holds %s is full or fails: %w", s.path, e)
 		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
-			dir, _ := filepath.Abs(filepath.Dir(s.path))
-			return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("can not write %s: podium needs to write the file and its directory %s", s.path, dir)}
+			return unusable(s.path, fs.ErrPermission)
 		}
 		return err
 	}
@@ -395,6 +429,9 @@ func (s *SQL) explain(err error) error {
 			return &bot.ConfigError{Setting: Setting, Problem: "the database server says: " + e.Message}
 		}
 		return err
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("the database server can not be reached: the name %s is not found (%s): check %s and this machine's DNS", e.Name, e.Err, Setting)
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return fmt.Errorf("the database server can not be reached: %w", e)

@@ -63,10 +63,14 @@ func TestOpenRefusesAddress(t *testing.T) {
 		{"memory", "sqlite::memory:", "names no file", keepAll},
 		{"host", "sqlite://podium.db", "names no file", keepAll},
 		{"no file", "sqlite:" + filepath.Join(dir, "none.db"), "there is no database at", Options{}},
-		{"no directory", "sqlite:" + filepath.Join(dir, "none", "p.db"), "no such file or directory", keepAll},
+		{"no directory", "sqlite:" + filepath.Join(dir, "none", "p.db"), "there is no directory " + filepath.Join(dir, "none") + ": make it", keepAll},
 		{"no directory, serving", "sqlite:" + filepath.Join(dir, "none", "p.db"), "no such file or directory", Options{Create: true, Serve: true}},
 		{"file for a directory", "sqlite:" + filepath.Join(file, "p.db"), "not a directory", keepAll},
-		{"directory", "sqlite:" + dir, "is a directory", keepAll},
+		{"directory", "sqlite:" + dir, "is a directory: name a file in it", keepAll},
+		{"directory, serving", "sqlite:" + dir, "is a directory: name a file in it", Options{Create: true, Serve: true}},
+		{"unwritable", "sqlite:/sys/p.db", "podium may not write /sys/p.db: let its user", keepAll}, // not even for root
+		{"@ in the password", "postgres://podium:x@hunter2@localhost/x", "such as @ / : # in the password", keepAll},
+		{"# in the password", "postgres://podium:1#hunter2@localhost/x", "such as @ / : # in the password", keepAll},
 		{"bad port", "postgres://podium:hunter2@localhost:http/x", "can not be read as postgres://", keepAll},
 		{"unescaped password", "postgres://podium:hunter2/#@localhost/x", "can not be read as postgres://", keepAll},
 	} {
@@ -147,6 +151,8 @@ func TestPostgresRefuses(t *testing.T) {
 	wrong = *u
 	wrong.Host = "127.0.0.1:1"
 	refused(t, wrong.String(), keepAll, "can not be reached", "connection refused")
+	wrong.Host = strings.Repeat("x", 64) + ".test" // a label that is too long for a name
+	refused(t, wrong.String(), keepAll, "can not be reached: the name "+wrong.Host+" is not found (no such host): check PODIUM_DATABASE_URL")
 }
 
 func TestNewerSchema(t *testing.T) {

@@ -236,7 +236,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"port held by another program", func(t *testing.T, p *patient) { p.set("PODIUM_HTTP_ADDR", busy.Listener.Addr().String()) },
 			all("FAIL  http address: " + busy.Listener.Addr().String() + " is held by another program")},
 		{"another machine's address", func(t *testing.T, p *patient) { p.set("PODIUM_HTTP_ADDR", "192.0.2.1:8080") },
-			all("FAIL  http address: listen tcp 192.0.2.1:8080")},
+			all("FAIL  http address: 192.0.2.1 is no address of this machine")},
 		{"damaged database", func(t *testing.T, p *patient) {
 			if err := os.WriteFile(strings.TrimPrefix(p.database(), "sqlite:"), []byte(strings.Repeat("damage ", 1000)), 0o600); err != nil {
 				t.Fatal(err)
@@ -245,7 +245,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"no directory for the database", func(t *testing.T, p *patient) {
 			p.set("PODIUM_DATABASE_URL", "sqlite:"+filepath.Join(t.TempDir(), "none", "p.db"))
 		},
-			all("FAIL  database: can not make the database: ")},
+			all("FAIL  database: there is no directory ")},
 		{"database server away", func(t *testing.T, p *patient) {
 			p.set("PODIUM_DATABASE_URL", "postgres://podium:hunter2@127.0.0.1:1/podium")
 		},
