@@ -544,7 +544,10 @@ func (h *Handlers) preview(r bot.Reminder) (bot.Reply, error) {
 	for i, o := range list {
 		words := o.At.Format(dayFormat) + " " + utc(o.At)
 		p.Times = append(p.Times, bot.Moment{Words: words, At: o.At})
-		line := fmt.Sprintf("%d. %s, %s UTC", i+1, words, o.At.UTC().Format(dayFormat))
+		line := fmt.Sprintf("%d. %s", i+1, words)
+		if utc(o.At) != "UTC" {
+			line += ", " + o.At.UTC().Format(dayFormat) + " UTC"
+		}
 		if o.Shift != "" {
 			line += ": " + o.Shift
 		}

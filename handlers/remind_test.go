@@ -164,6 +164,7 @@ func TestRemind(t *testing.T) {
 		{"ann", "remind delete", "Which reminder? Give its id, as the list shows it.\nFor example: remind list · remind delete ID"},
 
 		{"ann", "remind preview every sunday at 02:30 until 2027-04-05", "Every sunday at 02:30 until 2027-04-05, Europe/Berlin.\n1. Sun 29 Nov 2026 02:30 UTC+1, Sun 29 Nov 2026 01:30 UTC\n"},
+		{"ann", "remind preview every sunday at 02:30 utc", "Every sunday at 02:30, UTC.\n1. Sun 29 Nov 2026 02:30 UTC\n2. Sun 6 Dec 2026 02:30 UTC\n"},
 		{"ann", "remind preview every sunday at 02:30 about troop numbers", "Every sunday at 02:30, Europe/Berlin, in #general: How many troops.\n1. "},
 		{"ann", "remind in <#C2|news> tomorrow at 14:00 america/new_york about the withdrawal date", "Once, 2026-11-24 14:00, America/New_York, in #news: "},
 		{"ann", "remind every friday at 9am in #general about troop numbers", "in #general: How many troops."},
