@@ -51,7 +51,7 @@ func AddFlags(flags *pflag.FlagSet, keys ...string) {
 }
 
 var table = []Setting{
-	row("config", DefaultFile, "path of a settings file; the default is read if it is there", nil),
+	row("config", DefaultFile, "path of a settings file; the default one need not be there", nil),
 	row("knowledge", "", "path of a knowledge file; without it, the embedded announcement",
 		text(func(s *Settings) *string { return &s.Knowledge })),
 	secret("database_url", "sqlite:podium.db", "sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME for several replicas",
@@ -64,12 +64,12 @@ var table = []Setting{
 	secret("slack_app_token", "", "xapp-...: Socket Mode", func(s *Settings) *Secret { return &s.Slack.AppToken }),
 	secret("slack_signing_secret", "", "HTTP: /slack/commands, /slack/events, /slack/interactions",
 		func(s *Settings) *Secret { return &s.Slack.SigningSecret }),
-	row("slack_api_url", "https://slack.com/api/", "where Slack's Web API is", address(func(s *Settings) *string { return &s.Slack.APIURL })),
+	row("slack_api_url", "https://slack.com/api/", "where Slack's Web API is", address("https://slack.com/api/", func(s *Settings) *string { return &s.Slack.APIURL })),
 	secret("discord_token", "", "the bot's token: gateway", func(s *Settings) *Secret { return &s.Discord.Token }),
 	row("discord_public_key", "", "hex Ed25519 key; HTTP: /discord/interactions", setPublicKey),
 	row("discord_application_id", "", "the application's id", snowflake(func(s *Settings) *string { return &s.Discord.ApplicationID })),
 	row("discord_guild_id", "", "register the commands in this guild alone", snowflake(func(s *Settings) *string { return &s.Discord.GuildID })),
-	row("discord_api_url", "https://discord.com/", "where Discord's API is", address(func(s *Settings) *string { return &s.Discord.APIURL })),
+	row("discord_api_url", "https://discord.com/", "where Discord's API is", address("https://discord.com/", func(s *Settings) *string { return &s.Discord.APIURL })),
 	row("discord_shard_id", "0", "this process's gateway shard, from 0", number(0, func(s *Settings) *int { return &s.Discord.ShardID })),
 	row("discord_shard_count", "1", "number of gateway shards", number(1, func(s *Settings) *int { return &s.Discord.ShardCount })),
 	row("reminder_admins", "", "user ids, separated by commas, who may set reminders beside the platforms' own admins", setAdmins),
@@ -121,11 +121,14 @@ func days(least int, field func(*Settings) *time.Duration) func(*Settings, strin
 	}
 }
 
-func address(field func(*Settings) *string) func(*Settings, string) error {
+func address(example string, field func(*Settings) *string) func(*Settings, string) error {
 	return func(s *Settings, t string) error {
 		u, err := url.Parse(t)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" {
-			return errors.New("is not an address such as https://slack.com/api/")
+		if err == nil && u.Port() != "" {
+			_, err = strconv.ParseUint(u.Port(), 10, 16)
+		}
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || strings.ContainsAny(t, "?#") {
+			return fmt.Errorf("is not an address such as %s", example)
 		}
 		*field(s) = strings.TrimRight(t, "/") + "/"
 		return nil
@@ -168,8 +171,26 @@ func setPublicKey(s *Settings, t string) error {
 	if err != nil || len(key) != ed25519.PublicKeySize {
 		return fmt.Errorf("is not the %d hexadecimal digits that Discord shows as Public Key", 2*ed25519.PublicKeySize)
 	}
+	if forgeable(key) {
+		return errors.New("is a key that everybody can sign for, as all zeros are: copy the Public Key from the application's page General Information")
+	}
 	s.Discord.PublicKey = key
 	return nil
+}
+
+// forgeable reports whether everybody can sign for key. There are a few, all
+// zeros among them, whose multiples are eight points at most: one signature
+// fits one in eight messages then, and a signature like this one fits none
+// otherwise.
+func forgeable(key ed25519.PublicKey) bool {
+	signature := make([]byte, ed25519.SignatureSize)
+	signature[0] = 1 // the neutral point, and the number 0
+	for i := range 256 {
+		if ed25519.Verify(key, []byte{byte(i)}, signature) {
+			return true
+		}
+	}
+	return false
 }
 
 func setAdmins(s *Settings, t string) error {
