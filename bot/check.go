@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -42,41 +43,59 @@ type Checker interface {
 // Unreachable says why a call over the network brought no answer, and what
 // helps. It names no address beyond a host, since addresses may hold secrets.
 func Unreachable(err error) (why, remedy string) {
-	const (
-		settings = "the address in the settings, and HTTPS_PROXY if it needs a proxy"
-		network  = "check this machine's network, " + settings
-	)
+	if why, remedy, ok := outage(err); ok {
+		return why, remedy
+	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
+	return err.Error(), checkNetwork
+}
+
+// Advice is what Unreachable says, in one piece for a line of the log that has
+// err itself. It is empty if that tells no more.
+func Advice(err error) string {
+	if why, remedy, ok := outage(err); ok {
+		return why + ": " + remedy
+	}
+	return ""
+}
+
+const (
+	checkSettings = "the address in the settings, and HTTPS_PROXY if it needs a proxy"
+	checkNetwork  = "check this machine's network, " + checkSettings
+)
+
+// outage knows what keeps a call from its answer.
+func outage(err error) (why, remedy string, known bool) {
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "proxyconnect" {
-		return "the proxy does not answer: " + e.Err.Error(), "check HTTPS_PROXY, and that the proxy runs"
+		return "the proxy does not answer: " + e.Err.Error(), "check HTTPS_PROXY, and that the proxy runs", true
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return fmt.Sprintf("the name %s is not found (%s)", e.Name, e.Err), "check this machine's DNS and network, " + settings
+		return fmt.Sprintf("the name %s is not found (%s)", e.Name, e.Err), "check this machine's DNS and network, " + checkSettings, true
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
-		return "its certificate has expired or is not valid yet", "check this machine's clock; if that is right, the certificate has to be renewed over there"
+		return "its certificate has expired or is not valid yet", "check this machine's clock; if that is right, the certificate has to be renewed over there", true
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "its certificate is signed by nobody whom this machine trusts", "if a proxy opens the connections, let SSL_CERT_FILE name a file with its authority's certificate"
+		return "its certificate is signed by nobody whom this machine trusts", "install the system's authorities (Debian's package ca-certificates); if a proxy opens the connections, let SSL_CERT_FILE name a file with its authority's certificate", true
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "its certificate is not for " + e.Host, network
+		return "its certificate is not for " + e.Host, checkNetwork, true
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "the connection was refused", network
+		return "the connection was refused", checkNetwork, true
 	}
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return "another site answers there, or a proxy in its place", network
+		return "another site answers there, or a proxy in its place", checkNetwork, true
 	}
-	if err.Error() == http.StatusText(http.StatusProxyAuthRequired) {
-		return "the proxy wants a name and a password", "write them into HTTPS_PROXY: http://NAME:PASSWORD@proxy.example.org:3128"
+	if strings.HasSuffix(err.Error(), http.StatusText(http.StatusProxyAuthRequired)) {
+		return "the proxy wants a name and a password", "write them into HTTPS_PROXY: http://NAME:PASSWORD@proxy.example.org:3128", true
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		return "no answer came in time", network
+		return "no answer came in time", checkNetwork, true
 	}
-	return err.Error(), network
+	return "", "", false
 }
 
 // Platforms refuse, and podium refuses of them, what was signed five minutes

@@ -1,8 +1,14 @@
 package bot
 
 import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,6 +40,24 @@ func TestCheckClock(t *testing.T) {
 	for _, date := range []string{"", "yesterday"} {
 		if got := CheckClock("clock", http.Header{"Date": {date}}, now, now); got.Level != Warn || got.Remedy == "" {
 			t.Errorf("with the Date %q: %+v, want a warning", date, got)
+		}
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "slack.com"}}, "the name slack.com is not found (no such host): check this machine's DNS"},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "the connection was refused: check this machine's network"},
+		{x509.UnknownAuthorityError{}, "ca-certificates"},
+		{fmt.Errorf("look up the gateway: %w", errors.New("Proxy Authentication Required")), "the proxy wants a name and a password: write them into HTTPS_PROXY"},
+		{errors.New("Bad Gateway"), ""},
+	} {
+		wrapped := &url.Error{Op: "Post", URL: "https://slack.com/hunter2", Err: c.err}
+		if got := Advice(wrapped); !strings.Contains(got, c.want) || (got == "") != (c.want == "") || strings.Contains(got, "hunter2") {
+			t.Errorf("Advice(%v) = %q, want %q", wrapped, got, c.want)
 		}
 	}
 }

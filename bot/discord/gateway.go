@@ -95,7 +95,11 @@ func (g *gateway) run(ctx context.Context) error {
 			d = 0
 		}
 		d = time.Duration(float64(d) * (0.5 + rand.Float64()/2))
-		g.log.Warn("discord gateway connection ended, reconnecting", "error", err, "in", d.Round(time.Millisecond))
+		attrs := []any{"error", err, "in", d.Round(time.Millisecond)}
+		if advice := bot.Advice(err); advice != "" {
+			attrs = append(attrs, "remedy", advice)
+		}
+		g.log.Warn("discord gateway connection ended, reconnecting", attrs...)
 		if sleep(ctx, d) != nil {
 			return nil
 		}

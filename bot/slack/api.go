@@ -31,7 +31,7 @@ const tries = 6
 var remedies = map[string]string{
 	"invalid_auth":                          "Slack does not accept PODIUM_SLACK_BOT_TOKEN: reinstall the app and set the new Bot User OAuth Token",
 	"not_authed":                            "Slack does not accept PODIUM_SLACK_BOT_TOKEN: reinstall the app and set the new Bot User OAuth Token",
-	"account_inactive":                      "the app was removed from the workspace: install it again and set the new PODIUM_SLACK_BOT_TOKEN",
+	"account_inactive":                      "the app was removed from the workspace, and PODIUM_SLACK_BOT_TOKEN with it: install it again and set the new Bot User OAuth Token",
 	"token_revoked":                         "PODIUM_SLACK_BOT_TOKEN was revoked: reinstall the app and set the new Bot User OAuth Token",
 	"token_expired":                         "PODIUM_SLACK_BOT_TOKEN has expired: switch token rotation off for the app, reinstall it and set the new token",
 	"missing_scope":                         "the app lacks a permission: give it the scopes of `podium manifest slack` and reinstall it",
@@ -61,12 +61,19 @@ func code(err error) string {
 	return ""
 }
 
-// stranger says so where an answer is not Slack's.
-func stranger(err error) error {
-	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("another site answers at PODIUM_SLACK_API_URL, or a proxy in its place: %w", err)
+// trouble is what a line of the log has to tell of an outage. err may be nil.
+func trouble(err error) []any {
+	if err == nil {
+		return nil
 	}
-	return err
+	attrs := []any{"error", err}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		attrs[1] = fmt.Errorf("another site answers at PODIUM_SLACK_API_URL, or a proxy in its place: %w", err)
+	}
+	if advice := bot.Advice(err); advice != "" {
+		attrs = append(attrs, "remedy", advice)
+	}
+	return attrs
 }
 
 // remedy is what a person can do about err, or empty.

@@ -214,7 +214,8 @@ func (a *Adapter) identify(ctx context.Context) error {
 			return nil
 		}
 		if slices.Contains(refused, code(err)) {
-			return &bot.ConfigError{Setting: "PODIUM_SLACK_BOT_TOKEN", Problem: fmt.Sprintf("Slack answered %s: %s", code(err), remedy(err))}
+			const setting = "PODIUM_SLACK_BOT_TOKEN" // named once
+			return &bot.ConfigError{Setting: setting, Problem: fmt.Sprintf("Slack answered %s: %s", code(err), strings.ReplaceAll(remedy(err), setting, "the token"))}
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -225,7 +226,7 @@ func (a *Adapter) identify(ctx context.Context) error {
 			a.meter.RateLimited(bot.Slack, wait)
 		}
 		a.trouble.Store(new(fmt.Errorf("auth.test: %w", err)))
-		a.log.Warn("Slack can not be reached; trying again", "call", "auth.test", "error", stranger(err), "wait", wait)
+		a.log.Warn("Slack can not be reached; trying again", append(trouble(err), "call", "auth.test", "wait", wait)...)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

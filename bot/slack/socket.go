@@ -120,7 +120,7 @@ func (a *Adapter) listen(ctx context.Context) error {
 			failures++
 			a.trouble.Store(new(cmp.Or(err, errors.New("the connection was interrupted"))))
 			a.down.Store(err != nil)
-			a.log.Warn("the connection to Slack is interrupted; trying again", "error", stranger(err), "wait", wait)
+			a.log.Warn("the connection to Slack is interrupted; trying again", append(trouble(err), "wait", wait)...)
 		}
 		select {
 		case <-time.After(wait):
