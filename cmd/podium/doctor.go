@@ -142,6 +142,9 @@ func (p *program) doctor(cmd *cobra.Command, d *doctor, offline bool) error {
 	return nil
 }
 
+// proxies are the kinds of proxy that net/http knows.
+var proxies = []string{"http", "https", "socks5", "socks5h"}
+
 // checkProxy finds a proxy setting that can not be used. The error of whoever
 // comes upon it later may quote it, and with it a password; what is no address
 // Go reads as a host and a path.
@@ -151,7 +154,7 @@ func checkProxy() error {
 	if err == nil {
 		proxy, err = http.ProxyFromEnvironment(r)
 	}
-	if err != nil || proxy != nil && (proxy.Hostname() == "" || strings.Trim(proxy.Path, "/") != "") {
+	if err != nil || proxy != nil && (proxy.Hostname() == "" || strings.Trim(proxy.Path, "/") != "" || !slices.Contains(proxies, proxy.Scheme)) {
 		return &bot.ConfigError{Setting: "HTTPS_PROXY", Problem: "is not an address such as http://proxy.example.org:3128"}
 	}
 	return nil
@@ -190,12 +193,11 @@ func checkAddress(ctx context.Context, addr string) bot.Finding {
 		f.What = addr + " is free"
 		return f
 	}
-	f.Level, f.Remedy = bot.Fail, "let PODIUM_HTTP_ADDR name another address of this machine"
-	f.What = err.Error()
+	f.Level = bot.Fail
+	f.What, f.Remedy = noListener(addr, err)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return f
 	}
-	f.What = addr + " is held by another program"
 	switch ready, ok := askReady(ctx, addr); {
 	case !ok:
 	case ready.Database == "up":

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones without the system's help
 
@@ -156,6 +157,10 @@ func (p *program) run(ctx context.Context, args []string) error {
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	err := root.ExecuteContext(ctx)
 	if err != nil && !started {
+		// cobra lists what is near in lines of their own.
+		if what, near, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n"); ok {
+			return usagef("%s; did you mean %s? See podium --help", what, strings.Join(strings.Fields(near), " or "))
+		}
 		return usagef("%w; see podium --help", err)
 	}
 	return err

@@ -168,6 +168,9 @@ func TestBadStart(t *testing.T) {
 	serving := startServe(t, "PODIUM_DATABASE_URL=sqlite:"+in("held.db"))
 	knowledge := "PODIUM_KNOWLEDGE=" + written(t, "broken.yaml", strings.Replace(misspelt, "exmaples", "examples", 1))
 	settings := "PODIUM_CONFIG=" + written(t, "p.yaml", "slack: {bot_token: hunter2\n")
+	slackTokens := func(bot, app string) string {
+		return "PODIUM_SLACK_BOT_TOKEN=" + bot + "\nPODIUM_SLACK_APP_TOKEN=" + app
+	}
 	const gate = "broken.yaml:8:22: the number \"50\""
 	for _, c := range []struct {
 		name, variable string
@@ -176,8 +179,18 @@ func TestBadStart(t *testing.T) {
 		says           string
 		args           string
 	}{
-		{"port in use", "PODIUM_HTTP_ADDR=" + busy.Addr().String(), false, 2, "PODIUM_HTTP_ADDR: listen tcp", "serve"},
-		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "no such file or directory", "serve"},
+		{"port in use", "PODIUM_HTTP_ADDR=" + busy.Addr().String(), false, 2, "PODIUM_HTTP_ADDR: " + busy.Addr().String() + " is held by another program: stop that one, or name", "serve"},
+		{"address of another machine", "PODIUM_HTTP_ADDR=192.0.2.1:8080", false, 2, "PODIUM_HTTP_ADDR: 192.0.2.1 is no address of this machine: name", "serve"},
+		{"address not found", "PODIUM_HTTP_ADDR=" + strings.Repeat("x", 64) + ".test:8080", false, 2, "is not found (no such host): name", "serve"},
+		{"no directory", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "PODIUM_DATABASE_URL: there is no directory " + in("none") + ": make it", "serve"},
+		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:/sys/podium.db", false, 2, "PODIUM_DATABASE_URL: podium may not write /sys/podium.db: let its user", "serve"}, // not even for root
+		{"password with an @", "PODIUM_DATABASE_URL=postgres://podium:x@hunter2@localhost/podium", false, 2, "such as @ / : # in the password", "serve"},
+		{"bot token's shape", slackTokens("hunter2", "xapp-1"), false, 2, "PODIUM_SLACK_BOT_TOKEN does not look like one: it is xoxb-", "serve"},
+		{"bot token in quotes", slackTokens(`"xoxb-hunter2"`, "xapp-1"), false, 2, "PODIUM_SLACK_BOT_TOKEN does not look like one: it is xoxb-", "serve"},
+		{"app token's shape", slackTokens("xoxb-1", "hunter2"), false, 2, "PODIUM_SLACK_APP_TOKEN does not look like one: it is xapp-", "serve"},
+		{"public key of zeros", "PODIUM_DISCORD_PUBLIC_KEY=" + strings.Repeat("0", 64), false, 2, "PODIUM_DISCORD_PUBLIC_KEY: is a key that everybody can sign for", "serve"},
+		{"unknown command", "", false, 2, `unknown command "srve" for "podium"; did you mean serve? See podium --help`, "srve"},
+		{"questions after chat", "", false, 2, "podium chat and podium ask keep nothing", "questions --database-url sqlite:none.db"},
 		{"malformed URL", "PODIUM_DATABASE_URL=postgres://podium:hunter2/#@localhost/podium", false, 2, "can not be read as postgres://", "serve"},
 		{"damaged file", "PODIUM_DATABASE_URL=sqlite:" + in("damaged.db"), false, 1, "podium restore", "serve"},
 		{"file held by another", "PODIUM_DATABASE_URL=sqlite:" + in("held.db"), false, 2, "several at once need PostgreSQL", "serve"},
@@ -191,6 +204,7 @@ func TestBadStart(t *testing.T) {
 		{"no knowledge, ask", "PODIUM_KNOWLEDGE=" + in("none"), false, 2, "PODIUM_KNOWLEDGE: cannot read", "ask where does it move"},
 		{"no knowledge, check", "PODIUM_KNOWLEDGE=" + in("none"), false, 2, "no such file", "check"},
 		{"malformed proxy, serve", "HTTPS_PROXY=http://podium:hunter2@pro xy:1", false, 2, "HTTPS_PROXY: is not an address", "serve"},
+		{"proxy of another kind", "HTTPS_PROXY=ftp://podium:hunter2@proxy:1", false, 2, "HTTPS_PROXY: is not an address", "serve"},
 		{"malformed proxy, doctor", "HTTPS_PROXY=podium:hunter2@pro xy:1", false, 2, "HTTPS_PROXY: is not an address", "doctor"},
 		{"API URL, serve", "PODIUM_SLACK_API_URL=https://podium:hunter2@slack.com/api/", false, 2, "PODIUM_SLACK_API_URL: is not an address", "serve"},
 		{"API URL, ask", "PODIUM_SLACK_API_URL=hunter2", false, 2, "PODIUM_SLACK_API_URL: is not an address", "ask where does it move"},
@@ -207,7 +221,7 @@ func TestBadStart(t *testing.T) {
 				c.variable += withPassword(t, bottest.Postgres(t), "hunter2-but-wrong")
 			}
 			var stderr bytes.Buffer
-			cmd := podium(t, []string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=sqlite:" + in("podium.db"), office(t), c.variable}, strings.Fields(c.args)...)
+			cmd := podium(t, append([]string{"PODIUM_DISCORD_TOKEN=hunter2", "PODIUM_DISCORD_API_URL=http://127.0.0.1:1", "PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=sqlite:" + in("podium.db"), office(t)}, strings.Split(c.variable, "\n")...), strings.Fields(c.args)...)
 			cmd.Stderr = &stderr
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,24 @@ func newServe(p *program) *cobra.Command {
 	}
 	config.AddFlags(cmd.Flags(), serveFlags...)
 	return cmd
+}
+
+// noListener says why podium can not listen on addr, and what helps.
+func noListener(addr string, err error) (why, remedy string) {
+	host, port, _ := net.SplitHostPort(addr) // the settings hold no other
+	const another = "name an address of this machine with a free port, as in 127.0.0.1:8081"
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Sprintf("the name %s is not found (%s)", e.Name, e.Err), another
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return addr + " is held by another program", "stop that one, or " + another
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return host + " is no address of this machine", "name one that is, or 0.0.0.0:" + port + " for all that it has"
+	case errors.Is(err, syscall.EACCES):
+		return "the user that podium runs as may not listen on port " + port, "name a port from 1024 on, as in " + net.JoinHostPort(host, "8080")
+	}
+	return err.Error(), another
 }
 
 // newHandler makes what answers on every platform.
@@ -140,7 +159,8 @@ func (p *program) serve(cmd *cobra.Command) error {
 	log := m.log
 	listener, err := net.Listen("tcp", s.HTTP.Addr)
 	if err != nil {
-		return &bot.ConfigError{Setting: "PODIUM_HTTP_ADDR", Problem: err.Error()}
+		why, remedy := noListener(s.HTTP.Addr, err)
+		return &bot.ConfigError{Setting: "PODIUM_HTTP_ADDR", Problem: why + ": " + remedy}
 	}
 	defer listener.Close()
 	st, err := store.Open(ctx, s.Store.URL.Reveal(), store.Options{
@@ -169,6 +189,9 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	h := newHandler(s, base, st, reminders, log)
 	adapters, err := p.newAdapters(s, h, st, m, log)
 	if err != nil {
+		return err
+	}
+	if err := shapes(ctx, adapters, log); err != nil {
 		return err
 	}
 	sv := &server{ping: st.Ping, log: log}
@@ -212,6 +235,26 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 	}()
 	log.Info("serving", "version", version(), "knowledge", base.Version, "address", listener.Addr().String(), "database", s.Store.URL)
 	return sv.run(ctx, listener, mux)
+}
+
+// shapes looks at what the credentials look like, before a platform that may
+// be out of reach is asked about them: an error if one can be none.
+func shapes(ctx context.Context, adapters []bot.Adapter, log *slog.Logger) error {
+	for _, a := range adapters {
+		c, ok := a.(bot.Checker)
+		if !ok {
+			continue
+		}
+		for _, f := range c.Check(ctx, true) {
+			switch f.Level {
+			case bot.Fail:
+				return usagef("%s; %s", f.What, f.Remedy)
+			case bot.Warn:
+				log.Warn(f.What, "platform", a.Platform(), "remedy", f.Remedy)
+			}
+		}
+	}
+	return nil
 }
 
 // A platform is an adapter that reminders can be posted on.

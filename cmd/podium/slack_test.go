@@ -451,7 +451,7 @@ func TestSlackRefusesStart(t *testing.T) {
 		s.Fail(test.method, slacktest.Fault{Error: "invalid_auth"})
 		got := runHere(t, []string{"PODIUM_SLACK_BOT_TOKEN=" + slacktest.BotToken, "PODIUM_SLACK_APP_TOKEN=" + slacktest.AppToken, "PODIUM_SLACK_API_URL=" + s.APIURL,
 			"PODIUM_HTTP_ADDR=127.0.0.1:0", "PODIUM_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "podium.db"), office(t)}, "serve")
-		if got.code != 2 || !strings.Contains(got.err.Error(), test.setting) {
+		if got.code != 2 || strings.Count(got.err.Error(), test.setting) != 1 {
 			t.Errorf("with a wrong %s, podium serve ends with %d: %v", test.setting, got.code, got.err)
 		}
 	}
