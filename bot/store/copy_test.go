@@ -290,3 +290,34 @@ func TestRestoreDamaged(t *testing.T) {
 		t.Errorf("the restored store has %d rows, want the same %d as before", len(got), len(want))
 	}
 }
+
+// TestRestoreAsRoot: the operator restores as root what podium serve, who is
+// somebody else, is to write. The directory's owner has the file, and a link in
+// a stranger's directory gives nothing away.
+func TestRestoreAsRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away; .ci/run is root")
+	}
+	backup := filled(t)
+	const nobody = 65534
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	restored, elsewhere := filepath.Join(dir, "podium.db"), filepath.Join(t.TempDir(), "elsewhere.db")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "link.db")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{restored: nobody, elsewhere: 0} {
+		address := path
+		if path == elsewhere {
+			address = filepath.Join(dir, "link.db")
+		}
+		if _, _, err := Restore(t.Context(), "sqlite:"+address, backup, keepAll); err != nil {
+			t.Fatal(err)
+		}
+		if uid, _, ok := owner(path); !ok || uid != want {
+			t.Errorf("%s is the user's %d, want %d", path, uid, want)
+		}
+	}
+}

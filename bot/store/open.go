@@ -194,12 +194,10 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 			return &bot.ConfigError{Setting: Setting, Problem: fmt.Sprintf("%s is held by another podium serve; several at once need PostgreSQL, as in postgres://podium@localhost/podium", path)}
 		}
 	}
-	// Made here rather than by SQLite, so that nobody else may read it.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	if err := makeFile(path); err != nil {
 		return unusable(path, err)
 	}
-	f.Close()
+	var err error
 	if s.write, err = sql.Open("sqlite", dsn(path, "&_txlock=immediate")); err != nil {
 		return err
 	}
@@ -212,6 +210,24 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 		return err
 	}
 	return s.migrate(ctx, goose.DialectSQLite3)
+}
+
+// makeFile makes the file at path if it is not there, so that nobody else may
+// read it. One that root makes, by restoring a backup, is its directory's
+// owner's: podium serve runs as somebody else.
+func makeFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // which follows no link
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	} else if err == nil && os.Geteuid() == 0 {
+		if uid, gid, ok := owner(filepath.Dir(path)); ok {
+			err = f.Chown(uid, gid)
+		}
+	}
+	if f == nil {
+		return err
+	}
+	return errors.Join(err, f.Close())
 }
 
 // unusable is the error that podium can not have its database at path.
