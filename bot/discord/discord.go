@@ -98,6 +98,7 @@ type Adapter struct {
 	hands     *bot.Hands // the questions in hand
 	recent    bot.Recent // commands that this process has had
 	apologies *bot.Hands // to those whose questions were too many
+	unsigned  bot.Sparse // requests that were refused
 }
 
 const (

@@ -113,6 +113,11 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !fresh(stamp, received) || !a.verify(signed.Bytes(), r.Header.Get("X-Signature-Ed25519")) {
+		// Who looks around on the network does not sign.
+		if r.Header.Get("X-Signature-Ed25519") != "" && a.unsigned.Due() {
+			a.log.Info("a request was refused: it is not signed for PODIUM_DISCORD_PUBLIC_KEY, or more than five minutes ago",
+				"remedy", "none, if it is now and then: Discord tries that on purpose; if no command is answered, copy the Public Key again (General Information), and look at this machine's clock and at the proxy, which has to hand on bodies unchanged")
+		}
 		http.Error(w, "invalid request signature", http.StatusUnauthorized)
 		return
 	}

@@ -340,6 +340,9 @@ func TestEndpointRefuses(t *testing.T) {
 	if len(h.Messages()) != 0 {
 		t.Error("a refused request reached the handler")
 	}
+	if log := fmt.Sprint(s.log); strings.Count(log, "it is not signed for PODIUM_DISCORD_PUBLIC_KEY") != 1 {
+		t.Errorf("the log is\n%s\nwant it to tell once that requests were refused", log)
+	}
 }
 
 // TestNoSecretsInTheLog sees that neither what people say nor a token is

@@ -63,6 +63,11 @@ func (a *Adapter) signed(serve func(w http.ResponseWriter, r *http.Request, rece
 			err = v.Ensure()
 		}
 		if err != nil {
+			// Who looks around on the network does not sign.
+			if r.Header.Get("X-Slack-Signature") != "" && a.unsigned.Due() {
+				a.log.Warn("a request was refused: it is not signed with PODIUM_SLACK_SIGNING_SECRET, or more than five minutes ago",
+					"remedy", "if Slack sent it, copy the Signing Secret again (Basic Information, App Credentials), and look at this machine's clock and at the proxy, which has to hand on bodies unchanged")
+			}
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

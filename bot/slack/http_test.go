@@ -34,11 +34,13 @@ func TestDocumentedSignature(t *testing.T) {
 }
 
 // mounted is an adapter's endpoints without a Slack behind them.
-func mounted(t testing.TB, h bot.Handler) http.Handler {
+func mounted(t testing.TB, h bot.Handler) http.Handler { return mountedWith(t, h, slog.DiscardHandler) }
+
+func mountedWith(t testing.TB, h bot.Handler, log slog.Handler) http.Handler {
 	t.Helper()
 	memory := store.NewMemory()
 	a, err := New(Options{BotToken: "xoxb-1", SigningSecret: slacktest.Secret, APIURL: "http://127.0.0.1:1/api/", Handler: h,
-		Seen: memory, References: memory, Log: slog.New(slog.DiscardHandler)})
+		Seen: memory, References: memory, Log: slog.New(log)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +54,32 @@ func signedRequest(path string, body []byte, at time.Time) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
 	slacktest.Sign(r.Header, slacktest.Secret, at, body)
 	return r
+}
+
+// TestRefusedIsLogged: a wrong signing secret shows in the log, and strangers
+// do not fill it.
+func TestRefusedIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	mux := mountedWith(t, &bottest.Recorder{}, slog.NewTextHandler(&log, nil))
+	refuse := func(change func(r *http.Request)) {
+		t.Helper()
+		r := signedRequest("/slack/events", []byte("the words of the question"), time.Now())
+		change(r)
+		w := httptest.NewRecorder()
+		if mux.ServeHTTP(w, r); w.Code != 401 {
+			t.Errorf("status %d, want 401", w.Code)
+		}
+	}
+	refuse(func(r *http.Request) { r.Header.Del("X-Slack-Signature") })
+	if log.Len() > 0 {
+		t.Errorf("of a request that is not signed the log says %q", log.String())
+	}
+	for range 3 {
+		refuse(func(r *http.Request) { slacktest.Sign(r.Header, "another", time.Now(), []byte("the words of the question")) })
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "PODIUM_SLACK_SIGNING_SECRET") || strings.Contains(text, "words") {
+		t.Errorf("the log says %q, want one line that names the setting", text)
+	}
 }
 
 func TestSignatures(t *testing.T) {

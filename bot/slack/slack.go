@@ -92,6 +92,7 @@ type Adapter struct {
 	greeted   atomic.Bool                            // over Socket Mode, once at least
 	down      atomic.Bool                            // Socket Mode waits before it tries again
 	trouble   atomic.Pointer[error]                  // the last that kept podium from Slack
+	unsigned  bot.Sparse                             // requests that were refused
 
 	hands  *bot.Hands // the questions in hand
 	recent bot.Recent // events that this process has had
