@@ -75,7 +75,9 @@ func TestRefusedIsLogged(t *testing.T) {
 		t.Errorf("of a request that is not signed the log says %q", log.String())
 	}
 	for range 3 {
-		refuse(func(r *http.Request) { slacktest.Sign(r.Header, "another", time.Now(), []byte("the words of the question")) })
+		refuse(func(r *http.Request) {
+			slacktest.Sign(r.Header, "another", time.Now(), []byte("the words of the question"))
+		})
 	}
 	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "PODIUM_SLACK_SIGNING_SECRET") || strings.Contains(text, "words") {
 		t.Errorf("the log says %q, want one line that names the setting", text)
