@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +57,64 @@ func TestReadme(t *testing.T) {
 	}
 	if want != string(text) {
 		t.Errorf("the README's transcript or a table is out of date: go test ./cmd/podium -run Readme -update\n%s", firstDifference(string(text), want))
+	}
+}
+
+// TestReadmeExample follows the chapter on an announcement of one's own with
+// its two files.
+func TestReadmeExample(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, source, rest := between(t, string(text), "as `ours.txt`, word for word:\n\n```\n", "```\n")
+	_, file, _ := between(t, rest, "```yaml\n", "```\n")
+	t.Chdir(t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for name, text := range map[string]string{"ours.txt": source, "ours.yaml": file} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := runHere(t, nil, "check", "ours.yaml"); got.code != 0 || strings.Count(got.stdout, "warning: ") != 3 || strings.Count(got.stdout, " examples; ") != 3 {
+		t.Errorf("podium check ours.yaml: %v\n%s\nwant a warning of few examples for each of the 3 intents", got.err, got.stdout)
+	}
+	for question, want := range map[string]string{
+		"how many people work in calder bay": "40 people work in Calder Bay today.",
+		"headcount of the dunmore office":    "The Dunmore head office has 340 employees.",
+		"when does the old office close":     "No closing date has been set.",
+		"what is the rent":                   "The announcement does not say.",
+		"park quote on customers":            "Ada Park, chief executive:\n\"our customers have been paying for it\"",
+	} {
+		if got := feed(t, question+"\n", "chat", "--knowledge", "ours.yaml"); got.err != nil || !strings.HasPrefix(got.stdout, want) {
+			t.Errorf("%q is answered %q, %v; want %q", question, got.stdout, got.err, want)
+		}
+	}
+}
+
+// TestReadmeLinks follows the links within the README, to headings and files.
+func TestReadmeLinks(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	headings := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		headings[strings.ReplaceAll(plain, " ", "-")] = true
+	}
+	links := regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(string(text), -1)
+	if len(links) < 20 {
+		t.Errorf("%d links, want a table of contents", len(links))
+	}
+	for _, m := range links {
+		if heading, ok := strings.CutPrefix(m[1], "#"); ok {
+			if !headings[heading] {
+				t.Errorf("the link %s leads to no heading", m[1])
+			}
+		} else if _, err := os.Stat(filepath.Join(filepath.Dir(readme), m[1])); err != nil {
+			t.Errorf("the link %s: %v", m[1], err)
+		}
 	}
 }
 
