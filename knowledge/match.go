@@ -279,7 +279,7 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		r := m.whole(asked, x)
 		r.base, r.Question = m.base, s
 		switch {
-		case bare && !m.timely(r):
+		case bare && !m.timely(r), before == "" && segment.joined && onlyNames(&x.question):
 			return nil
 		case r.Outcome == Smalltalk, before != "" && limits(&x.question):
 			continue
@@ -304,6 +304,12 @@ func (m *matcher) parts(segments []segment, x *scratch) []Result {
 		return nil
 	}
 	return out
+}
+
+// onlyNames reports whether q names somebody or something and asks nothing: the
+// start of "for Afghanistan, how many troops".
+func onlyNames(q *question) bool {
+	return q.head == 0 && !slices.ContainsFunc(q.concepts, func(c concept) bool { return c.entity == noEntity && !c.function })
 }
 
 // limits reports whether q only says what the question before it does not mean:
@@ -445,9 +451,13 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	}
 	scores := x.scores
 	m.model.score(q, &x.vector, scores)
-	topic, second, other := -1, -1, -1 // the best two topics, and the best of all else
+	topic, second, talk, other := -1, -1, -1, -1 // the best two topics, the best smalltalk, and the best of all else
 	for i, c := range m.classes {
 		switch {
+		case c.kind == classTalk:
+			if talk < 0 || scores[i] > scores[talk] {
+				talk = i
+			}
 		case c.kind != classTopic:
 			if other < 0 || scores[i] > scores[other] {
 				other = i
@@ -466,11 +476,12 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		r.Intent, r.Confidence, r.Veto = &m.base.Intents[m.classes[example].intent], max(confidence(scores[example]), exampleConfidence), VetoElse
 		return r
 	}
-	if !isExample && m.classes[other].kind == classTalk && !(m.classes[other].talk == Thanks && asksSource(s, &x.part.text)) && (topic < 0 || scores[other] > scores[topic]) {
-		if scores[other] > talkScore && scores[m.said] < talkSaid && m.coverage(q, other) > talkCover {
-			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[other].talk, confidence(scores[other])
+	if !isExample && scores[talk] > scores[other] && (topic < 0 || scores[talk] > scores[topic]) {
+		source := m.classes[talk].talk == Thanks && asksSource(s, &x.part.text)
+		if !source && scores[talk] > talkScore && scores[m.said] < talkSaid && m.coverage(q, talk) > talkCover {
+			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[talk].talk, confidence(scores[talk])
+			return r
 		}
-		return r
 	}
 	if !isExample && saysNothing(q) {
 		r.Veto = VetoCoverage

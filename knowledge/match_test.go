@@ -198,6 +198,7 @@ func TestNamesOfTheOther(t *testing.T) {
 		{"can we write \"the troops are out of iraq by june\"?", "iraq_date", true},
 		{"kirby's title please, thanks a lot", "who_is.kirby", false},
 		{"when are they out of iraq then", "iraq_date", false},
+		{"as for afghanistan, how many of our troops are there", "troop_count.afghanistan", false},
 	} {
 		got := base.Match(tt.question)
 		id := ""
