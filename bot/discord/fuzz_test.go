@@ -336,7 +336,9 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Add(uint8(7), "Retry-After: 1e300\nX-RateLimit-Global: true", []byte("slow down"))
 	f.Add(uint8(7), "Retry-After: NaN\nX-RateLimit-Remaining: 0\nX-RateLimit-Reset-After: Inf", []byte("{}"))
-	f.Add(uint8(0), "X-RateLimit-Remaining: 0\nX-RateLimit-Reset-After: 3600\nX-RateLimit-Bucket: x\nX-RateLimit-Reset: x", []byte("{}"))
+	for i := range statuses {
+		f.Add(uint8(i), "X-RateLimit-Remaining: 0\nX-RateLimit-Reset-After: 3600\nX-RateLimit-Bucket: x\nX-RateLimit-Reset: x", []byte("{}"))
+	}
 	f.Add(uint8(2), "Location: http://127.0.0.1:1/", []byte(""))
 	f.Add(uint8(0), "Content-Encoding: gzip\nContent-Length: 100000\nDate: yesterday", []byte("{}"))
 	server := discordtest.New()

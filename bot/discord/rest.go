@@ -94,6 +94,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		limited := false
 		switch {
 		case err != nil || resp.StatusCode >= 500:
+			if err == nil {
+				t.note(route, resp)
+			}
 			if !again || n == attempts || ctx.Err() != nil {
 				return resp, err
 			}
