@@ -675,20 +675,27 @@ func (c *socket) send(v any) error {
 	return c.ws.WriteJSON(v)
 }
 
-// newest is the connection that events go to.
-func (s *Server) newest() (*socket, error) {
+// newest stands for the number of the connection that podium opened last.
+const newest = -1
+
+// connection is an open connection, by its number.
+func (s *Server) connection(n int) (*socket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sockets) == 0 {
+	i := len(s.sockets) - 1
+	if n != newest {
+		i = slices.IndexFunc(s.sockets, func(c *socket) bool { return c.number == n })
+	}
+	if i < 0 {
 		return nil, ErrClosed
 	}
-	return s.sockets[len(s.sockets)-1], nil
+	return s.sockets[i], nil
 }
 
 // Disconnect sends a disconnect frame on the newest connection. The
 // connection stays open until Drop.
 func (s *Server) Disconnect(reason string) error {
-	c, err := s.newest()
+	c, err := s.connection(newest)
 	if err != nil {
 		return err
 	}
@@ -707,7 +714,7 @@ func (s *Server) Drop() {
 // Envelope sends an envelope on the newest connection and waits for its
 // acknowledgement.
 func (s *Server) Envelope(ctx context.Context, id, kind string, payload any, answers bool) (ack json.RawMessage, err error) {
-	c, err := s.newest()
+	c, err := s.connection(newest)
 	if err != nil {
 		return nil, err
 	}
@@ -734,7 +741,7 @@ func (s *Server) envelope(ctx context.Context, c *socket, id, kind string, paylo
 
 // Frame sends text on the newest connection as it is.
 func (s *Server) Frame(text string) error {
-	c, err := s.newest()
+	c, err := s.connection(newest)
 	if err != nil {
 		return err
 	}
@@ -770,29 +777,19 @@ func (s *Server) command(c Command) map[string]string {
 }
 
 // Socket delivers over Socket Mode, on the newest connection.
-func (s *Server) Socket() Link { return socketLink{s, s.newest} }
+func (s *Server) Socket() Link { return socketLink{s, newest} }
 
 // Connection delivers over one Socket Mode connection, the n-th, counted from
 // 0, that podium opened. Where that has ended the error is ErrClosed.
-func (s *Server) Connection(n int) Link {
-	return socketLink{s, func() (*socket, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		i := slices.IndexFunc(s.sockets, func(c *socket) bool { return c.number == n })
-		if i < 0 {
-			return nil, ErrClosed
-		}
-		return s.sockets[i], nil
-	}}
-}
+func (s *Server) Connection(n int) Link { return socketLink{s, n} }
 
 type socketLink struct {
-	s    *Server
-	over func() (*socket, error)
+	s *Server
+	n int // of the connection, or newest
 }
 
 func (l socketLink) send(ctx context.Context, kind string, payload any, answers bool) (ack json.RawMessage, err error) {
-	c, err := l.over()
+	c, err := l.s.connection(l.n)
 	if err != nil {
 		return nil, err
 	}
