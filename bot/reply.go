@@ -242,6 +242,9 @@ const MaxAction = 100
 // String is the action as a platform carries it.
 func (a Action) String() string { return a.Verb + ":" + a.Arg }
 
+// Len is the length of String in bytes.
+func (a Action) Len() int { return len(a.Verb) + len(":") + len(a.Arg) }
+
 // ParseAction reads what String wrote. ok is false for anything that no button
 // of podium's can have sent.
 func ParseAction(s string) (a Action, ok bool) {

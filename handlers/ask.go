@@ -23,7 +23,7 @@ const (
 // behind the answer before it.
 func (h *Handlers) ask(ctx context.Context, m bot.Message) (bot.Reply, error) {
 	t := h.turn(ctx, m)
-	again := (t.Ref != "" || before(t) != "") && knowledge.AsksSource(m.Text)
+	again := (t.Ref != "" || before(t) != "") && h.base.AsksSource(m.Text)
 	if again && t.Ref != "" {
 		if r, ok := h.cite(t.Ref); ok {
 			h.remember(ctx, m, t)
@@ -246,7 +246,7 @@ func addButtons(r *bot.Reply, result knowledge.Result, private bool) {
 	ref := refs(*r)
 	add := func(label, verb, arg string) {
 		a := bot.Action{Verb: verb, Arg: arg}
-		if len(a.String()) <= bot.MaxAction {
+		if a.Len() <= bot.MaxAction {
 			r.Buttons = append(r.Buttons, bot.Button{Label: label, Action: a})
 		}
 	}

@@ -52,9 +52,13 @@ var sourceWords = makeSet(`said say says saying told quote quotes quoted quotati
 var sourceFiller = makeSet(`who whom whose what which does did do is are was were it that this so he she they you i we can could would me us
 	the a an in on of for by to from please and ok but be show give get see have full original actual own his her their just one`)
 
-// AsksSource reports whether a message asks for no more than the words, and
+// AsksSource reports whether message asks for no more than the words, and
 // their speaker, behind the answer before it.
-func AsksSource(s string) bool { return asksSource(s, new(text)) }
+func (b *Base) AsksSource(message string) bool {
+	x := b.matcher.scratch.Get().(*scratch)
+	defer b.matcher.scratch.Put(x)
+	return asksSource(message, &x.part.text)
+}
 
 // asksSource is AsksSource; plain is room to work in. Most messages show by
 // their first words that they ask for more.

@@ -233,12 +233,13 @@ func TestNothingSaid(t *testing.T) {
 }
 
 func TestAsksSource(t *testing.T) {
+	base := embeddedBase(t)
 	for text, want := range map[string]bool{
 		"who said that": true, "Says who?": true, "exact words please": true, "are you sure": true, "what exactly did he say": true, "source?": true, "really??": true,
 		"who said that we leave": false, "what did price say": false, "who": false, "": false, "how many": false, "is that true of afghanistan": false,
 		"how many did they say?": false, "when was it said": false, "where does it say that?": true,
 	} {
-		if got := AsksSource(text); got != want {
+		if got := base.AsksSource(text); got != want {
 			t.Errorf("AsksSource(%q) = %v, want %v", text, got, want)
 		}
 	}

@@ -204,7 +204,9 @@ var blanks = strings.NewReplacer("...", "_", "…", "_", "[", "_", "]", "_")
 // that the source does not hold, held says that it holds one. Blanks and
 // ellipses may stand for anything.
 func (m *matcher) quotation(s string) (foreign string, held bool) {
-	s = straightQuotes.Replace(s)
+	if !isASCII(s) {
+		s = straightQuotes.Replace(s)
+	}
 	if strings.IndexByte(s, '"') < 0 && !strings.Contains(s, " '") && !strings.HasPrefix(s, "'") {
 		return "", false
 	}

@@ -146,7 +146,7 @@ func (a *Adapter) insist(ctx context.Context, f func() error) error {
 func (m outgoing) options(thread string) slack.MsgOption {
 	options := []slack.MsgOption{
 		slack.MsgOptionText(m.text, false),
-		slack.MsgOptionBlocks(m.blocks...),
+		slack.MsgOptionBlocks(sdkBlocks(m.blocks)...),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),
 		slack.MsgOptionParse(false),
@@ -196,15 +196,25 @@ func (a *Adapter) whisper(ctx context.Context, channel, user, thread string, mes
 	return nil
 }
 
-// A response is a message as slash commands' answers and response URLs take it.
-type response struct {
-	Type            string        `json:"response_type"`
-	ReplaceOriginal bool          `json:"replace_original"`
-	Thread          string        `json:"thread_ts,omitempty"`
-	Text            string        `json:"text"`
-	Blocks          []slack.Block `json:"blocks,omitempty"`
-	UnfurlLinks     bool          `json:"unfurl_links"`
-	UnfurlMedia     bool          `json:"unfurl_media"`
+// appendResponse appends m to dst as slash commands' answers and response URLs take it, in thread if there is one.
+func (m *outgoing) appendResponse(dst []byte, kind, thread string) []byte {
+	dst = append(append(append(dst, `{"response_type":"`...), kind...), `","replace_original":false`...)
+	if thread != "" {
+		dst = appendString(append(dst, `,"thread_ts":`...), thread)
+	}
+	dst = appendString(append(dst, `,"text":`...), m.text)
+	for i := range m.blocks {
+		if i == 0 {
+			dst = append(dst, `,"blocks":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = m.blocks[i].appendJSON(dst)
+	}
+	if len(m.blocks) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, `,"unfurl_links":false,"unfurl_media":false}`...)
 }
 
 const (
@@ -229,11 +239,8 @@ func (a *Adapter) respond(ctx context.Context, address, kind, thread string, mes
 		return messages, err
 	}
 	for i, m := range messages {
-		body, err := json.Marshal(response{Type: kind, Thread: thread, Text: m.text, Blocks: m.blocks})
-		if err == nil {
-			err = a.insist(ctx, func() error { return a.callBack(ctx, address, body) })
-		}
-		if err != nil {
+		body := m.appendResponse(nil, kind, thread)
+		if err := a.insist(ctx, func() error { return a.callBack(ctx, address, body) }); err != nil {
 			return messages[i:], err
 		}
 	}

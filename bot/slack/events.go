@@ -466,21 +466,22 @@ func (a *Adapter) pressed(ctx context.Context, p press, id string, action bot.Ac
 // home shows the App Home: how to ask, and the topics as buttons. The words
 // are the handler's.
 func (a *Adapter) home(ctx context.Context, team, user string) {
-	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab}
+	var blocks []block
 	for i, text := range []string{"help", "topics"} {
 		r := a.answer(ctx, bot.Message{
 			Platform: bot.Slack, Workspace: team, Channel: user, ID: "home/" + user + "/" + text, User: bot.User{ID: user},
 			Kind: bot.Command, Private: true, Text: text, Received: time.Now(),
 		})
 		if i > 0 {
-			view.Blocks.BlockSet = append(view.Blocks.BlockSet, &block{Type: "divider"})
+			blocks = append(blocks, block{kind: "divider"})
 		}
 		// Two messages' blocks and a line between them are below the 100 that a view may hold.
 		if messages := render(r, privateLimit, ""); len(messages) > 0 {
-			view.Blocks.BlockSet = append(view.Blocks.BlockSet, messages[0].blocks...)
+			blocks = append(blocks, messages[0].blocks...)
 		}
 	}
-	number(view.Blocks.BlockSet)
+	number(blocks)
+	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: sdkBlocks(blocks)}}
 	a.report(ctx, "views.publish", "", a.insist(ctx, func() error {
 		_, err := a.api.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: view})
 		return err

@@ -111,13 +111,13 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, received 
 		}
 		answer := buffers.Get().(*bytes.Buffer)
 		defer release(answer)
-		err := json.NewEncoder(answer).Encode(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
-		if err != nil || r.Context().Err() != nil {
+		answer.Write(now.appendResponse(answer.AvailableBuffer(), ephemeral, ""))
+		if r.Context().Err() != nil {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.Header().Set("Content-Length", strconv.Itoa(answer.Len()))
-		if _, err = w.Write(answer.Bytes()); err != nil {
+		if _, err := w.Write(answer.Bytes()); err != nil {
 			return false
 		}
 		a.meter.Acknowledged(bot.Slack, time.Since(received))

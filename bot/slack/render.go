@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/slack-go/slack"
 
 	"podium/bot"
@@ -34,38 +35,82 @@ const moreInThread = "(more in thread)"
 // escaped.
 type outgoing struct {
 	text   string
-	blocks []slack.Block
+	blocks []block
 }
 
-// A block is a block of Block Kit, in as far as podium uses it. The SDK's own blocks take several times as long to encode.
+// A block is a block of Block Kit, in as far as podium uses it.
 type block struct {
-	Type     string    `json:"type"`
-	Text     *object   `json:"text,omitempty"`     // of a section
-	Elements []element `json:"elements,omitempty"` // of actions and contexts
+	kind     string    // section, context, actions or divider
+	text     string    // of a section
+	elements []element // of a context and of actions
 }
 
-func (b *block) BlockType() slack.MessageBlockType { return slack.MessageBlockType(b.Type) }
-func (b *block) ID() string                        { return "" }
-
-// An object is a text object.
-type object struct {
-	Type     string `json:"type"`
-	Text     string `json:"text"`
-	Verbatim bool   `json:"verbatim,omitempty"`
-}
-
-// mrkdwn is a text object that Slack takes as it stands: without Verbatim it would look for mentions and channel names
-// in plain words.
-func mrkdwn(text string) *object { return &object{Type: "mrkdwn", Text: text, Verbatim: true} }
-
-// An element is a button of an actions block, or a text of a context block.
+// An element is a text of a context block, or a button of an actions block.
 type element struct {
-	Type     string `json:"type"`
-	Text     any    `json:"text"` // *object of a button, string of a text
-	Verbatim bool   `json:"verbatim,omitempty"`
-	ActionID string `json:"action_id,omitempty"`
-	Value    string `json:"value,omitempty"`
-	Style    string `json:"style,omitempty"`
+	text   string
+	value  string // of a button: what a press of it sends
+	style  string // of a button, or empty
+	number int    // of a button, within its message
+}
+
+// appendJSON appends b as JSON to dst. By reflection it would take several times as long, on the way of every answer.
+func (b *block) appendJSON(dst []byte) []byte {
+	dst = append(append(append(dst, `{"type":"`...), b.kind...), '"')
+	if b.text != "" {
+		dst = appendMrkdwn(append(dst, `,"text":`...), b.text)
+	}
+	for i := range b.elements {
+		if i == 0 {
+			dst = append(dst, `,"elements":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		if e := &b.elements[i]; b.kind == "actions" {
+			dst = e.appendButton(dst)
+		} else {
+			dst = appendMrkdwn(dst, e.text)
+		}
+	}
+	if len(b.elements) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+func (e *element) appendButton(dst []byte) []byte {
+	dst = appendString(append(dst, `{"type":"button","text":{"type":"plain_text","text":`...), e.text)
+	dst = strconv.AppendInt(append(dst, `},"action_id":"podium-`...), int64(e.number), 10)
+	dst = appendString(append(dst, `","value":`...), e.value)
+	if e.style != "" {
+		dst = appendString(append(dst, `,"style":`...), e.style)
+	}
+	return append(dst, '}')
+}
+
+// appendMrkdwn appends a text object that Slack takes as it stands: without verbatim it would look for mentions and
+// channel names in plain words.
+func appendMrkdwn(dst []byte, text string) []byte {
+	return append(appendString(append(dst, `{"type":"mrkdwn","text":`...), text), `,"verbatim":true}`...)
+}
+
+func appendString(dst []byte, s string) []byte {
+	dst, _ = jsontext.AppendQuote(dst, s) // what is not UTF-8 is replaced
+	return dst
+}
+
+// A sdkBlock is a block as the SDK takes it.
+type sdkBlock struct{ block }
+
+func (b *sdkBlock) BlockType() slack.MessageBlockType { return slack.MessageBlockType(b.kind) }
+func (b *sdkBlock) ID() string                        { return "" }
+func (b *sdkBlock) MarshalJSON() ([]byte, error)      { return b.appendJSON(nil), nil }
+
+func sdkBlocks(blocks []block) []slack.Block {
+	all := make([]slack.Block, len(blocks))
+	for i, b := range blocks {
+		all[i] = &sdkBlock{b}
+	}
+	return all
 }
 
 // A line is one field of a Reply as a line of its plain text, with the blocks' layout.
@@ -90,7 +135,11 @@ const (
 
 // lines is r.Text() line by line: joined by line breaks they are that text.
 func lines(r bot.Reply) []line {
-	all := make([]line, 0, 8*len(r.Parts))
+	count := 1
+	for _, p := range r.Parts {
+		count += 3 + len(p.Quotes) + len(p.Notes)
+	}
+	all := make([]line, 0, count)
 	for i, p := range r.Parts {
 		first := len(all)
 		if p.Answer != "" {
@@ -136,8 +185,8 @@ func lines(r bot.Reply) []line {
 	if len(asks) > 0 {
 		all = append(all, line{layout: unseen, text: strings.Join(asks, " ")})
 	}
-	for i, l := range all {
-		all[i] = l.with(bot.Printable(l.text))
+	for i := range all {
+		all[i] = all[i].with(bot.Printable(all[i].text))
 	}
 	return all
 }
@@ -154,44 +203,42 @@ func render(r bot.Reply, limit int, more string) []outgoing {
 	room := limit - len(more) - 1
 	all := fit(lines(r), room)
 	var messages []outgoing
-	now := make([]line, 0, len(all))
-	size, blocks := 0, 0
-	flush := func() {
-		if len(now) > 0 {
-			messages = append(messages, lay(now))
-			now, size, blocks = now[:0], 0, 0
+	start, size, blocks := 0, 0, 0 // of the message at hand
+	flush := func(end int) {
+		if end > start {
+			messages = append(messages, lay(all[start:end]))
+			start, size, blocks = end, 0, 0
 		}
 	}
-	for _, l := range all {
-		cost, count := l.cost()
+	for i := 0; i < len(all); i++ {
+		cost, count := all[i].cost()
 		// Two blocks stay free for the mark of more and for podium's own buttons.
 		if size+1+cost > room || blocks+count > blockLimit-2 {
 			// The start of a long text stays with what came before it, if a sentence of it fits.
-			if free := room - size - 1; l.layout != choices && free > room/4 {
-				if head, rest := cut(l.text, free, true); head != "" {
-					now = append(now, line{layout: l.layout}.with(head))
-					l = l.with(rest)
-					cost, count = l.cost()
+			if free := room - size - 1; all[i].layout != choices && free > room/4 {
+				if head, rest := cut(all[i].text, free, true); head != "" {
+					all = slices.Insert(all, i, line{layout: all[i].layout}.with(head))
+					i++
+					all[i] = all[i].with(rest)
+					cost, count = all[i].cost()
 				}
 			}
-			flush()
+			flush(i)
 		}
-		now = append(now, l)
 		size += 1 + cost
 		blocks += count
 	}
-	flush()
+	flush(len(all))
 	if len(messages) == 0 {
 		return nil
 	}
 	for i := range messages[:len(messages)-1] {
 		if more != "" {
 			messages[i].text += "\n" + more
-			messages[i].blocks = append(messages[i].blocks, contextBlock(more))
+			messages[i].addContext(more)
 		}
 	}
-	last := &messages[len(messages)-1]
-	last.blocks = append(last.blocks, rows(r.Buttons)...)
+	messages[len(messages)-1].addRows(r.Buttons)
 	for i := range messages {
 		number(messages[i].blocks)
 	}
@@ -239,12 +286,12 @@ func fit(all []line, room int) []line {
 }
 
 // cost is the most bytes of text and the most blocks that the line takes up in a message.
-func (l line) cost() (size, blocks int) {
+func (l *line) cost() (size, blocks int) {
 	size = len(l.escaped)
 	blocks = size/(sectionLimit/2) + 1
 	if l.layout == choices {
 		for _, c := range l.choices {
-			size += len(c.Label) + len(c.Action.String())
+			size += len(c.Label) + c.Action.Len()
 		}
 		blocks += len(l.choices)/rowLimit + 1
 	}
@@ -294,26 +341,35 @@ func cut(text string, limit int, sentence bool) (head, rest string) {
 
 // lay makes one message of lines.
 func lay(all []line) outgoing {
-	m := outgoing{blocks: make([]slack.Block, 0, len(all)+2)}
-	texts := make([]string, len(all))
-	for i, l := range all {
-		texts[i] = l.escaped
+	m := outgoing{blocks: make([]block, 0, len(all)+2)}
+	size := 0
+	for i := range all {
+		size += len(all[i].escaped) + 1
+	}
+	var text strings.Builder
+	text.Grow(size)
+	for i := range all {
+		l := &all[i]
+		if i > 0 {
+			text.WriteByte('\n')
+		}
+		text.WriteString(l.escaped)
 		switch l.layout {
 		case section:
-			m.blocks = append(m.blocks, sections(texts[i])...)
+			m.addSections(l.escaped)
 		case quotation:
-			quoted := ">" + strings.ReplaceAll(texts[i], "\n", "\n>")
+			quoted := ">" + strings.ReplaceAll(l.escaped, "\n", "\n>")
 			if len(quoted) > sectionLimit {
-				quoted = texts[i]
+				quoted = l.escaped
 			}
-			m.blocks = append(m.blocks, sections(quoted)...)
+			m.addSections(quoted)
 		case choices:
 			if l.readAs != "" {
-				m.blocks = append(m.blocks, contextBlock(escape(l.readAs)))
+				m.addContext(escape(l.readAs))
 			}
-			m.blocks = append(m.blocks, rows(l.choices)...)
+			m.addRows(l.choices)
 		case source:
-			shown := texts[i]
+			shown := l.escaped
 			if a := anchor(l.link); a != "" {
 				text := escape(strings.TrimSuffix(l.text, " "+l.link))
 				if linked := "<" + a + "|" + strings.ReplaceAll(text, "\n", " ") + ">"; len(linked) <= sectionLimit {
@@ -323,23 +379,21 @@ func lay(all []line) outgoing {
 			for shown != "" {
 				var head string
 				head, shown = cutEscaped(shown)
-				m.blocks = append(m.blocks, contextBlock(head))
+				m.addContext(head)
 			}
 		}
 	}
-	m.text = strings.Join(texts, "\n")
+	m.text = text.String()
 	return m
 }
 
-// sections is escaped text as section blocks.
-func sections(text string) []slack.Block {
-	var all []slack.Block
+// addSections adds escaped text as section blocks.
+func (m *outgoing) addSections(text string) {
 	for text != "" {
 		var head string
 		head, text = cutEscaped(text)
-		all = append(all, &block{Type: "section", Text: mrkdwn(head)})
+		m.blocks = append(m.blocks, block{kind: "section", text: head})
 	}
-	return all
 }
 
 // cutEscaped takes from escaped text what a block holds.
@@ -351,40 +405,38 @@ func cutEscaped(text string) (head, rest string) {
 	return escape(head), escape(rest)
 }
 
-func contextBlock(text string) slack.Block {
-	return &block{Type: "context", Elements: []element{{Type: "mrkdwn", Text: text, Verbatim: true}}}
+func (m *outgoing) addContext(text string) {
+	m.blocks = append(m.blocks, block{kind: "context", elements: []element{{text: text}}})
 }
 
-// rows is buttons as actions blocks.
-func rows(buttons []bot.Button) []slack.Block {
-	var all []slack.Block
+// addRows adds buttons as actions blocks.
+func (m *outgoing) addRows(buttons []bot.Button) {
 	row := make([]element, 0, min(len(buttons), rowLimit))
 	for _, b := range buttons {
 		text := label(b.Label)
 		if text == "" {
 			continue
 		}
-		e := element{Type: "button", Text: &object{Type: "plain_text", Text: text}, Value: b.Action.String()}
+		e := element{text: text, value: b.Action.String()}
 		if b.Action.Verb == bot.VerbConfirm {
-			e.Style = "primary"
+			e.style = "primary"
 		}
 		if row = append(row, e); len(row) == rowLimit {
-			all, row = append(all, &block{Type: "actions", Elements: row}), nil
+			m.blocks, row = append(m.blocks, block{kind: "actions", elements: row}), nil
 		}
 	}
 	if len(row) > 0 {
-		all = append(all, &block{Type: "actions", Elements: row})
+		m.blocks = append(m.blocks, block{kind: "actions", elements: row})
 	}
-	return all
 }
 
-// number gives every button an action_id that is its own within the message.
-func number(blocks []slack.Block) {
+// number gives every button a number that is its own within the message.
+func number(blocks []block) {
 	n := 0
 	for _, b := range blocks {
-		for i, e := range b.(*block).Elements {
-			if e.Type == "button" {
-				b.(*block).Elements[i].ActionID = "podium-" + strconv.Itoa(n)
+		if b.kind == "actions" {
+			for i := range b.elements {
+				b.elements[i].number = n
 				n++
 			}
 		}
@@ -393,7 +445,9 @@ func number(blocks []slack.Block) {
 
 // label is a button's text, escaped and within the limit.
 func label(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	if strings.ContainsAny(s, "\t\n") || strings.Contains(s, "  ") || strings.TrimSpace(s) != s {
+		s = strings.Join(strings.Fields(s), " ")
+	}
 	if escaped := escape(s); len(escaped) <= labelLimit {
 		return escaped
 	}
@@ -430,6 +484,9 @@ func unescape(s string) string { return unescaper.Replace(s) }
 // mentions are the words that were shown, escapes are undone. A reminder keeps the ids of channels, as <#C123>: it may be
 // set for another channel.
 func plain(s, self string) string {
+	if !strings.ContainsAny(s, "<&") {
+		return strings.TrimSpace(bot.Printable(s))
+	}
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(s, "<")

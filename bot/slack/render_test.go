@@ -9,8 +9,6 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/slack-go/slack"
-
 	"podium/bot"
 	"podium/bot/bottest"
 	"podium/bot/slack/slacktest"
@@ -34,9 +32,9 @@ func blockSchema(t testing.TB) func(blocks json.RawMessage) error {
 	return check
 }
 
-func blocksJSON(t testing.TB, blocks []slack.Block) json.RawMessage {
+func blocksJSON(t testing.TB, blocks []block) json.RawMessage {
 	t.Helper()
-	raw, err := json.Marshal(blocks)
+	raw, err := json.Marshal(sdkBlocks(blocks))
 	if err != nil {
 		t.Fatal(err)
 	}

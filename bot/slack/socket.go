@@ -320,7 +320,8 @@ func (a *Adapter) envelope(c *connection, e envelope) {
 	}
 	var answer any
 	if untaken == bot.ErrBusy && e.Type == "slash_commands" && e.Answers {
-		answer = response{Type: ephemeral, Text: bot.Busy}
+		busy := outgoing{text: bot.Busy}
+		answer = json.RawMessage(busy.appendResponse(nil, ephemeral, ""))
 	}
 	if untaken != nil && answer == nil {
 		return
@@ -342,8 +343,7 @@ func (a *Adapter) answerEnvelope(ctx context.Context, c *connection, e envelope,
 	then := a.command(ctx, payload, func(now *outgoing) bool {
 		var answer any
 		if now != nil && e.Answers {
-			body, err := json.Marshal(response{Type: ephemeral, Text: now.text, Blocks: now.blocks})
-			if err == nil && len(body)+len(e.ID)+64 < payloadLimit {
+			if body := now.appendResponse(nil, ephemeral, ""); len(body)+len(e.ID)+64 < payloadLimit {
 				answer = json.RawMessage(body)
 			}
 		}

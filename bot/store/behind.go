@@ -36,9 +36,9 @@ var (
 // A write waits to reach the database.
 type write struct {
 	statement string
-	args      []any
+	args      []any          // but for a turn, whose are made when it is written: the newest of its batch alone is
 	turn      string         // conversation, if it sets a turn
-	at        time.Time      // of the turn
+	value     bot.Turn       // of turn
 	message   bot.MessageRef // if it saves a reference
 }
 
@@ -219,7 +219,7 @@ func (s *SQL) writeAll(ctx context.Context, batch []write) error {
 	defer cancel()
 	newest := make(map[string]int)
 	for i, w := range batch {
-		if n, ok := newest[w.turn]; !ok || !w.at.Before(batch[n].at) {
+		if n, ok := newest[w.turn]; !ok || !w.value.At.Before(batch[n].value.At) {
 			newest[w.turn] = i
 		}
 		if err := s.prepare(ctx, w.statement); err != nil {
@@ -231,11 +231,15 @@ func (s *SQL) writeAll(ctx context.Context, batch []write) error {
 			if w.turn != "" && newest[w.turn] != i {
 				continue
 			}
+			args := w.args
+			if w.turn != "" {
+				args = []any{keyed(s.voterKey, w.turn), w.value.Question, w.value.Context, w.value.Ref, micros(w.value.At)}
+			}
 			var err error
 			if prepared := s.behind.prepared[w.statement]; prepared != nil {
-				_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, w.args...)
+				_, err = tx.StmtContext(ctx, prepared).ExecContext(ctx, args...)
 			} else {
-				_, err = tx.ExecContext(ctx, w.statement, w.args...)
+				_, err = tx.ExecContext(ctx, w.statement, args...)
 			}
 			if err != nil {
 				return err

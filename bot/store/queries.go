@@ -50,7 +50,7 @@ const markSeen = `INSERT INTO seen (platform, key, at) VALUES ($1, $3, $2)`
 // Turn returns the last question of a conversation, unless it is older than 15
 // minutes.
 func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, error) {
-	conversation = keyed(s.voterKey, clean(conversation))
+	conversation = clean(conversation)
 	s.behind.mu.Lock()
 	waiting, found := s.behind.turns[conversation]
 	s.behind.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *SQL) Turn(ctx context.Context, conversation string) (bot.Turn, bool, er
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		var at int64
-		err := s.readTurn(ctx, conversation).Scan(&t.Question, &t.Context, &t.Ref, &at)
+		err := s.readTurn(ctx, keyed(s.voterKey, conversation)).Scan(&t.Question, &t.Context, &t.Ref, &at)
 		if err != nil {
 			return bot.Turn{}, false, s.noRows(err)
 		}
@@ -94,14 +94,13 @@ func (s *SQL) readTurn(ctx context.Context, conversation string) *sql.Row {
 // name of a conversation tells who asks: the question stands beside a hash of
 // it.
 func (s *SQL) SetTurn(_ context.Context, conversation string, t bot.Turn) error {
-	conversation, t = keyed(s.voterKey, clean(conversation)), cleanTurn(t)
+	conversation, t = clean(conversation), cleanTurn(t)
 	w := write{
 		statement: `INSERT INTO turns (conversation, question, context, ref, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (conversation) DO UPDATE SET question = excluded.question, context = excluded.context, ref = excluded.ref, at = excluded.at
 			WHERE excluded.at >= turns.at`,
-		args: []any{conversation, t.Question, t.Context, t.Ref, micros(t.At)},
-		turn: conversation,
-		at:   t.At,
+		turn:  conversation,
+		value: t,
 	}
 	return s.behind.add(w, func() {
 		l := s.behind.turns[conversation]

@@ -336,7 +336,7 @@ func newWeb(h http.Handler, log *slog.Logger) *http.Server {
 func (s *server) run(ctx context.Context, listener net.Listener, mux *http.ServeMux) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	web := newWeb(http.MaxBytesHandler(s.parting(sparing(s.recovering(s.arriving(mux)))), maxBody), s.log)
+	web := newWeb(s.parting(sparing(s.recovering(s.arriving(mux)))), s.log)
 	web.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
@@ -429,15 +429,15 @@ func (s *server) parting(next http.Handler) http.Handler {
 }
 
 // arriving counts the requests that have arrived in full and are not answered
-// yet.
+// yet. It reads no more than maxBody of any.
 func (s *server) arriving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := &arrivingBody{ReadCloser: r.Body, arrived: sync.OnceFunc(func() { s.answering.Add(1) })}
+		body := &arrivingBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBody), answering: &s.answering}
 		if r.ContentLength == 0 {
-			body.arrived()
+			body.arrive()
 		}
 		defer func() {
-			body.arrived() // whether or not it has been read
+			body.arrive() // whether or not it has been read
 			s.answering.Add(-1)
 		}()
 		r.Body = body
@@ -448,15 +448,23 @@ func (s *server) arriving(next http.Handler) http.Handler {
 // An arrivingBody says when it has arrived.
 type arrivingBody struct {
 	io.ReadCloser
-	arrived func()
+	answering *atomic.Int64
+	arrived   bool
 }
 
 func (b *arrivingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
-		b.arrived()
+		b.arrive()
 	}
 	return n, err
+}
+
+func (b *arrivingBody) arrive() {
+	if !b.arrived {
+		b.arrived = true
+		b.answering.Add(1)
+	}
 }
 
 // sparing answers 503 to a large body while maxLarge others are being read. One
