@@ -18,7 +18,7 @@ import (
 
 const (
 	maxBehind = 10_000 // writes that wait; some minutes of a busy workspace
-	batchSize = 500    // writes in one transaction
+	batchSize = 2_000  // writes in one transaction
 	maxTurns  = 2_000  // that stay in memory once written
 
 	// How long a write waits for others: a transaction of many costs hardly
