@@ -72,7 +72,7 @@ func (g *Gate) pass(in net.Conn, to string) {
 	}
 }
 
-// holding writes when the gate does not hold.
+// holding writes once the gate does not hold.
 type holding struct {
 	gate *Gate
 	to   io.Writer
@@ -88,8 +88,8 @@ func (h holding) Write(p []byte) (int, error) {
 	return h.to.Write(p)
 }
 
-// Hold keeps the connections, and what is said over them to itself until Open,
-// as a network does that swallows packets.
+// Hold leaves the connections up and lets nothing through them until Open, as a
+// network does that swallows packets.
 func (g *Gate) Hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -481,6 +482,37 @@ func TestReplayedInteraction(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNothingOvertakes has a Discord that takes its time over the first
+// response to a request: what follows comes behind it, in order.
+func TestNothingOvertakes(t *testing.T) {
+	long := bottest.Replies()[len(bottest.Replies())-1].Reply
+	s := prepareHarness(t, bot.HandlerFunc(func(context.Context, bot.Message) (bot.Reply, error) { return long, nil }), true)
+	note := s.OnSent
+	var begun atomic.Bool
+	s.OnSent = func(m discordtest.Sent) {
+		if !begun.Swap(true) {
+			tried := len(s.Requests("POST /webhooks/"))
+			if err := s.Until(t.Context(), func() bool { return len(s.Requests("POST /webhooks/")) > tried }); err != nil {
+				t.Error(err)
+			}
+		}
+		note(m)
+	}
+	s.run()
+	t.Cleanup(func() {
+		s.cancel()
+		<-s.ended
+		s.Close()
+	})
+	s.connected()
+	_, first := s.first(t, s.Interaction(2, discordtest.Command("help"), nil))
+	for i := range 4 {
+		if got := s.hears(t); bytes.Equal(got.Body, first) != (i == 0) {
+			t.Errorf("message %d of the answer begins with %.60q", i+1, got.Text)
+		}
 	}
 }
 

@@ -222,7 +222,7 @@ func (t *transport) note(route string, resp *http.Response) time.Duration {
 	return after
 }
 
-// seconds is f, unless it is less than none or more than an hour.
+// seconds is f seconds, at least none and at most an hour.
 func seconds(f float64) time.Duration {
 	const most = 3600
 	switch {

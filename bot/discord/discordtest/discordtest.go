@@ -103,8 +103,9 @@ type Server struct {
 
 type interaction struct {
 	channel  string
-	deferred int // flags of a deferral
-	acked    bool
+	deferred int  // flags of a deferral
+	acked    bool // the first response has come
+	shown    bool // and has taken effect: nothing overtakes it
 }
 
 type session struct {
@@ -607,8 +608,6 @@ func (s *Server) serve(req Request, r *http.Request) (any, *apiError) {
 		return s.servePost(parts[1], req)
 	case parts[0] == "channels" && len(parts) == 3 && parts[2] == "messages" && req.Method == "GET":
 		return s.serveHistory(parts[1], r)
-	case req.Path == "/users/@me/channels" && req.Method == "POST":
-		return map[string]any{"id": Direct, "type": 1}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -675,6 +674,10 @@ func (s *Server) respond(id, token string, body []byte) *apiError {
 	if r.Type == 4 {
 		s.sent(Sent{message, i.channel, d.Flags&64 != 0, r.Data, time.Now()})
 	}
+	s.mu.Lock()
+	i.shown = true
+	s.open[token] = i
+	s.mu.Unlock()
 	ack <- body
 	return nil
 }
@@ -690,7 +693,7 @@ func (s *Server) serveWebhook(req Request, token string) (any, *apiError) {
 	i, ok := s.open[token]
 	id := s.nextID()
 	s.mu.Unlock()
-	if !ok || !i.acked {
+	if !ok || !i.shown {
 		return nil, &apiError{404, 10015, "Unknown Webhook"}
 	}
 	var d struct {
