@@ -2,6 +2,7 @@ package knowledge
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -339,8 +340,12 @@ func (l *lexicon) spell(form string) (string, bool) {
 	return "", false
 }
 
-// drop leaves out the words from one up to another.
+// drop leaves out the words from one up to another, unless they are the rest of
+// a phrase that begins before them.
 func (q *question) drop(from, to int) {
+	if slices.ContainsFunc(q.concepts, func(c concept) bool { return int(c.first) < from && int(c.last) >= from }) {
+		return
+	}
 	kept := q.concepts[:0]
 	for _, c := range q.concepts {
 		switch n := int32(to - from); {

@@ -164,6 +164,9 @@ func (m *matcher) setAside(q *question) {
 		if from < 0 || q.words[from].stem != "not" || !m.alternative(q, i) {
 			continue
 		}
+		if from > 0 && (q.words[from-1].stem == "but" || q.words[from-1].stem == "and") {
+			continue // "why leave Iraq and not Afghanistan" is about both
+		}
 		to := int(c.last) + 1
 		if to < len(q.words) && (q.words[to].stem == "one" || q.words[to].stem == "ones") {
 			to++
@@ -508,7 +511,9 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		return r
 	}
 	if margin >= m.accept && !isExample {
-		topic = m.contrasted(q, topic)
+		if other := m.contrasted(q, topic); other != topic {
+			topic, second = other, -1
+		}
 	}
 	r.Intent, r.Confidence = &m.base.Intents[m.classes[topic].intent], confidence(margin-m.accept)
 	switch {

@@ -199,6 +199,8 @@ func TestNamesOfTheOther(t *testing.T) {
 		{"kirby's title please, thanks a lot", "who_is.kirby", false},
 		{"when are they out of iraq then", "iraq_date", false},
 		{"as for afghanistan, how many of our troops are there", "troop_count.afghanistan", false},
+		{"when must the US be out of Iraq or Afghanistan", "afghan_deadline", false},
+		{"is there a deadline for iraq but not afghanistan", "two_deadlines", false},
 	} {
 		got := base.Match(tt.question)
 		id := ""
@@ -208,11 +210,47 @@ func TestNamesOfTheOther(t *testing.T) {
 		if got.Outcome != Answered || id != tt.want || got.Premise != tt.premise || got.Answers[1] != nil {
 			t.Errorf("Match(%q) is %s %s, premise %t; want %s, premise %t", tt.question, got.Outcome, id, got.Premise, tt.want, tt.premise)
 		}
+		if got.Also != nil && got.Also == got.Answers[0] {
+			t.Errorf("Match(%q) has its answer for another reading too", tt.question)
+		}
 	}
 	for _, question := range []string{"what year did the US go into Iraq", "what time does the canteen close", "what did austin say on the campaign",
-		`who said "we will never leave iraq"`, "does the afghan government get a say in how many soldiers stay"} {
+		`who said "we will never leave iraq"`, `who claimed "we will never leave iraq"`, `post "troops leave iraq on june 1" in the channel`,
+		"why is the US leaving Iraq and not Afghanistan", "does the afghan government get a say in how many soldiers stay"} {
 		if got := base.Match(question); got.Outcome != Unanswered {
 			t.Errorf("Match(%q) is %s, want unanswered", question, got.Outcome)
+		}
+	}
+}
+
+// TestPhrasesStayWhole: a phrase of the file may end as smalltalk does, or as
+// what a question does not mean begins.
+func TestPhrasesStayWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ours.yaml")
+	const file = `
+announcement: {title: Acme moves}
+source: Acme moves from Dunmore to Calder Bay in May. Who stays behind has to say so by April.
+entities:
+  - {id: dunmore, kind: place, name: Dunmore}
+  - {id: calder_bay, kind: place, name: Calder Bay}
+words:
+  stay behind: [no thanks, or not]
+intents:
+  - id: stay
+    title: Who stays behind
+    examples: [who stays behind, by when to say so, can I stay behind]
+    answers: [{text: Who stays behind has to say so by April., evidence: [Who stays behind has to say so by April]}]
+`
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	base, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range []string{"by when do I have to say no thanks", "does Calder Bay suit me or not Dunmore"} {
+		if got := base.Match(question); got.Outcome == Smalltalk {
+			t.Errorf("Match(%q) is smalltalk", question)
 		}
 	}
 }

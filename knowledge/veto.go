@@ -62,12 +62,18 @@ func checksOne(q *question, c concept) bool {
 }
 
 // checksClaim reports whether q wants to hear whether what it quotes may be said:
-// "can we write '...'?"
+// "can we write '...'?" Who said it is another question, and "write '...'" none.
 func checksClaim(q *question) bool {
+	if first := q.words[0].stem; first == "who" || orders[first] {
+		return false
+	}
 	return checkTags[q.words[len(q.words)-1].stem] || slices.ContainsFunc(q.words, func(w word) bool { return claimWords[w.stem] })
 }
 
 var claimWords = makeSet("write wrote headlin lede tweet caption post draft rumor rumour anyth claim")
+
+// orders begin what podium is told to do.
+var orders = makeSet("write tweet post")
 
 // checkTags end a statement of which one wants to hear whether it is so.
 var checkTags = makeSet("right correct true yes no accur ok okay")
