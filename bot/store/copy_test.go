@@ -319,5 +319,8 @@ func TestRestoreAsRoot(t *testing.T) {
 		if uid, _, ok := owner(path); !ok || uid != want {
 			t.Errorf("%s is the user's %d, want %d", path, uid, want)
 		}
+		if uid, _, ok := owner(address + ".lock"); !ok || uid != nobody {
+			t.Errorf("the lock of %s is the user's %d, want %d", address, uid, nobody)
+		}
 	}
 }

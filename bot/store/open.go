@@ -213,7 +213,7 @@ func (s *SQL) openSQLite(ctx context.Context, path string) error {
 }
 
 // makeFile makes the file at path if it is not there, so that nobody else may
-// read it. One that root makes, by restoring a backup, is its directory's
+// read it. One that root makes, as by restoring a backup, is its directory's
 // owner's: podium serve runs as somebody else.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // which follows no link
@@ -267,10 +267,14 @@ func dsn(path, more string) string {
 // hold takes the lock that only one serving process has. It lies beside the
 // database, whose own locks come and go with every write.
 func (s *SQL) hold() (bool, error) {
-	s.lock = flock.New(s.path+".lock", flock.SetPermissions(0o600))
+	lock := s.path + ".lock"
+	if err := makeFile(lock); err != nil {
+		return false, unusable(lock, err)
+	}
+	s.lock = flock.New(lock, flock.SetPermissions(0o600))
 	held, err := s.lock.TryLock()
 	if err != nil {
-		return false, unusable(s.path, err)
+		return false, unusable(lock, err)
 	}
 	return held, nil
 }

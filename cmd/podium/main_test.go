@@ -183,7 +183,7 @@ func TestBadStart(t *testing.T) {
 		{"address of another machine", "PODIUM_HTTP_ADDR=192.0.2.1:8080", false, 2, "PODIUM_HTTP_ADDR: 192.0.2.1 is no address of this machine: name", "serve"},
 		{"address not found", "PODIUM_HTTP_ADDR=" + strings.Repeat("x", 64) + ".test:8080", false, 2, "is not found (no such host): name", "serve"},
 		{"no directory", "PODIUM_DATABASE_URL=sqlite:" + in("none/podium.db"), false, 2, "PODIUM_DATABASE_URL: there is no directory " + in("none") + ": make it", "serve"},
-		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:/sys/podium.db", false, 2, "PODIUM_DATABASE_URL: podium may not write /sys/podium.db: let its user", "serve"}, // not even for root
+		{"unwritable path", "PODIUM_DATABASE_URL=sqlite:/sys/podium.db", false, 2, "PODIUM_DATABASE_URL: podium may not write /sys/podium.db.lock: let its user", "serve"}, // not even for root
 		{"password with an @", "PODIUM_DATABASE_URL=postgres://podium:x@hunter2@localhost/podium", false, 2, "such as @ / : # in the password", "serve"},
 		{"bot token's shape", slackTokens("hunter2", "xapp-1"), false, 2, "PODIUM_SLACK_BOT_TOKEN does not look like one: it is xoxb-", "serve"},
 		{"bot token in quotes", slackTokens(`"xoxb-hunter2"`, "xapp-1"), false, 2, "PODIUM_SLACK_BOT_TOKEN does not look like one: it is xoxb-", "serve"},
