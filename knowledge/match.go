@@ -141,9 +141,13 @@ func (m *matcher) whole(s string, x *scratch) Result {
 		}
 		m.setAside(q)
 	}
+	greeted := len(q.concepts) > 0 && (q.concepts[0].entity != noEntity || q.words[0].stem == "from")
+	if n > 0 && greeted && onlyNames(q) && !strings.HasSuffix(s, "?") { // "good night Iraq"
+		return Result{Outcome: Smalltalk, Talk: talk, Confidence: exampleConfidence}
+	}
 	r := m.decide(q, s, x)
 	notSaid := r.Intent != nil && !r.Intent.Topic && r.Confidence >= partConfidence
-	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < 8 && q.head == 0 && !asksSource(s, &x.part.text) {
+	if n > 0 && r.Outcome == Unanswered && !notSaid && len(q.words) < maxTalk && q.head == 0 && !asksSource(s, &x.part.text) {
 		r = Result{Outcome: Smalltalk, Talk: talk, Confidence: 0.9, next: r.next, nextScore: r.nextScore}
 	}
 	return r
@@ -192,8 +196,10 @@ func (m *matcher) alternative(q *question, i int) bool {
 	})
 }
 
-// maxOpening is how many words of smalltalk may stand before a question.
-const maxOpening = 4
+const (
+	maxOpening = 4 // words of smalltalk that may stand before a question
+	maxTalk    = 8 // from so many words on, what sounds like smalltalk may hold a question
+)
 
 // hashWords is the hash of words in their order.
 func hashWords(words []word) uint64 {
@@ -483,6 +489,9 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 		source := m.classes[talk].talk == Thanks && asksSource(s, &x.part.text)
 		if !source && scores[talk] > talkScore && scores[m.said] < talkSaid && m.coverage(q, talk) > talkCover {
 			r.Outcome, r.Talk, r.Confidence = Smalltalk, m.classes[talk].talk, confidence(scores[talk])
+			return r
+		}
+		if len(q.words) < maxTalk {
 			return r
 		}
 	}

@@ -196,6 +196,8 @@ func TestNamesOfTheOther(t *testing.T) {
 		{"blinken is the one who runs the global review, right?", "review", true},
 		{"operation inherent resolve is the one in afghanistan, isn't it?", "operation", true},
 		{"can we write \"the troops are out of iraq by june\"?", "iraq_date", true},
+		{"can we write \"2,500 US troops are in Iraq\"?", "troop_count.iraq", false},
+		{"sorry if that's a dumb one, but why are the americans in iraq in the first place", "purpose", false},
 		{"kirby's title please, thanks a lot", "who_is.kirby", false},
 		{"when are they out of iraq then", "iraq_date", false},
 		{"as for afghanistan, how many of our troops are there", "troop_count.afghanistan", false},
@@ -251,6 +253,19 @@ intents:
 	for _, question := range []string{"by when do I have to say no thanks", "does Calder Bay suit me or not Dunmore"} {
 		if got := base.Match(question); got.Outcome == Smalltalk {
 			t.Errorf("Match(%q) is smalltalk", question)
+		}
+	}
+}
+
+// TestGreetsByName: a greeting may be to somebody.
+func TestGreetsByName(t *testing.T) {
+	base := embeddedBase(t)
+	for question, want := range map[string]Outcome{
+		"good night iraq": Smalltalk, "hello from iraq": Smalltalk, "thanks kirby": Smalltalk,
+		"hi, iraq?": Answered, "hi how many troops are in iraq": Answered, "thanks, and the deadline in afghanistan": Answered,
+	} {
+		if got := base.Match(question).Outcome; got != want {
+			t.Errorf("Match(%q) is %s, want %s", question, got, want)
 		}
 	}
 }

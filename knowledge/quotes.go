@@ -27,7 +27,7 @@ func (b *Base) FindQuotes(text string) (quotes []Quote, ok bool) {
 
 // sayFiller are the words around a speaker in "what exactly did Kirby say".
 var sayFiller = makeSet(`what exactly did does has say says said tell told us
-	can could someone somebody anyone you i we need want give get show me paste post share please pls exact verbatim word for in full his own words thank thanks thx a lot advance`)
+	can could someone somebody anyone you i we need give get show me paste post share please pls exact verbatim word for in full his own words thank thanks thx a lot advance`)
 
 // requestsQuote returns the quotes that a request such as "kirby quote on
 // permanence" asks for: it has the word quote, a speaker or a topic, and

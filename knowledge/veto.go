@@ -16,11 +16,7 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 		return VetoCoverage, "", false
 	}
 	quote, held := m.quotation(s)
-	switch {
-	case quote == "":
-	case checksClaim(q):
-		misattributed = true
-	default:
+	if quote != "" && !checksClaim(q) {
 		return VetoQuote, quote, false
 	}
 	for i, c := range q.concepts {
@@ -62,7 +58,8 @@ func checksOne(q *question, c concept) bool {
 }
 
 // checksClaim reports whether q wants to hear whether what it quotes may be said:
-// "can we write '...'?" Who said it is another question, and "write '...'" none.
+// "can we write '...'?" The answer shows whether that is so, in the words of the
+// announcement. Who said it is another question, and "write '...'" none.
 func checksClaim(q *question) bool {
 	if first := q.words[0].stem; first == "who" || orders[first] {
 		return false

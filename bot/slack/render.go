@@ -445,7 +445,7 @@ func number(blocks []block) {
 
 // label is a button's text, escaped and within the limit.
 func label(s string) string {
-	if strings.ContainsAny(s, "\t\n") || strings.Contains(s, "  ") || strings.TrimSpace(s) != s {
+	if strings.Contains(s, "  ") || strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && unicode.IsSpace(r) }) || strings.Trim(s, " ") != s {
 		s = strings.Join(strings.Fields(s), " ")
 	}
 	if escaped := escape(s); len(escaped) <= labelLimit {

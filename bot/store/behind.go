@@ -18,8 +18,11 @@ import (
 
 const (
 	maxBehind = 10_000 // writes that wait; some minutes of a busy workspace
-	batchSize = 2_000  // writes in one transaction
 	maxTurns  = 2_000  // that stay in memory once written
+
+	// Writes in one transaction: each is a round trip where a server is asked.
+	batchAlone  = 2_000
+	batchShared = 500
 
 	// How long a write waits for others: a transaction of many costs hardly
 	// more than one of one, and nobody waits for either; but where processes
@@ -51,6 +54,7 @@ type behind struct {
 	refs   map[bot.MessageRef]latest[bot.Reference]
 	keep   bool // turns stay in memory once written: no other process sets them
 	gather time.Duration
+	most   int // writes in a batch
 	closed bool
 	wake   chan struct{} // holds a token while there is something to write
 	hurry  chan struct{} // closed when drain begins
@@ -65,7 +69,12 @@ type latest[T any] struct {
 	waiting int
 }
 
-func (b *behind) start() {
+// start makes an empty queue, for a database that others share or not.
+func (b *behind) start(shared bool) {
+	b.gather, b.most = gatherAlone, batchAlone
+	if shared {
+		b.gather, b.most = gatherShared, batchShared
+	}
 	b.turns = make(map[string]latest[bot.Turn])
 	b.refs = make(map[bot.MessageRef]latest[bot.Reference])
 	b.prepared = make(map[string]*sql.Stmt)
@@ -99,7 +108,7 @@ func (b *behind) add(w write, note func()) error {
 func (b *behind) batch() []write {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.queue[:min(len(b.queue), batchSize)]
+	return b.queue[:min(len(b.queue), b.most)]
 }
 
 // written takes the first n writes off the queue.

@@ -89,11 +89,7 @@ func Open(ctx context.Context, address string, o Options) (*SQL, error) {
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.behind.keep = s.pool == nil && o.Serve
-	s.behind.gather = gatherAlone
-	if s.pool != nil {
-		s.behind.gather = gatherShared
-	}
-	s.behind.start()
+	s.behind.start(s.pool != nil)
 	s.running.Go(func() { s.writeBehind(background) })
 	if o.Serve {
 		s.running.Go(func() { s.purgeHourly(background) })

@@ -514,7 +514,7 @@ func TestTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged strings.Builder
 		s := &SQL{write: closed, log: slog.New(slog.NewTextHandler(&logged, nil))}
-		s.behind.start()
+		s.behind.start(false)
 		ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute-time.Second)
 		defer stop()
 		if err := s.SetTurn(ctx, "c", bot.Turn{At: time.Now()}); err != nil {
@@ -535,7 +535,7 @@ func TestTriesAgain(t *testing.T) {
 func TestTurnsInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &SQL{}
-		s.behind.start()
+		s.behind.start(false)
 		s.behind.keep = true
 		ask := func(name string, n int) {
 			for i := range n {
