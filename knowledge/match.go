@@ -72,6 +72,7 @@ type matcher struct {
 	openings  map[uint64]Talk            // smalltalk of a few words, by the hash of its words
 	examples  []learnedExample           // of the intents, by the hash of their words
 	numbers   map[string]map[string]bool // by answer: the numbers and dates in it
+	about     map[string]map[int32]bool  // by answer: the entities that its text names
 	source    []string                   // the words of the source
 	sentences []map[uint64]bool          // by sentence: its words
 	scratch   sync.Pool
@@ -558,29 +559,29 @@ func (m *matcher) read(q *question, s string, x *scratch) Result {
 	return r
 }
 
-// contrasted is the topic that stands against topic where q names what only the
-// other is about: the Afghan deadline where a question that sounds like Iraq's
-// names Afghanistan.
+// contrasted is the topic that stands against topic where q names what that one's
+// answer names and topic's does not: the Afghan deadline where a question that
+// sounds like Iraq's names Afghanistan. Who acts is not what an answer is about.
 func (m *matcher) contrasted(q *question, topic int) int {
-	other := m.base.Intents[m.classes[topic].intent].Answers[0].contrast
+	answer := &m.base.Intents[m.classes[topic].intent].Answers[0]
+	other := answer.contrast
 	if other == nil || other.Intent == m.classes[topic].intent {
 		return topic
 	}
-	class := slices.IndexFunc(m.classes, func(c class) bool { return c.kind == classTopic && c.intent == other.Intent })
 	found := false
 	for _, c := range q.concepts {
-		switch {
-		case c.entity == noEntity || !m.foreign(c, topic):
-		case m.foreign(c, class):
-			return topic
-		default:
-			found = true
+		if c.entity == noEntity || m.base.Entities[c.entity].Kind == "person" || !m.telling[m.base.Entities[c.entity].Kind] || q.exceptedAt(int(c.first)) {
+			continue
 		}
+		if m.about[answer.ID][c.entity] {
+			return topic
+		}
+		found = found || m.about[other.ID][c.entity]
 	}
-	if found {
-		return class
+	if !found {
+		return topic
 	}
-	return topic
+	return slices.IndexFunc(m.classes, func(c class) bool { return c.kind == classTopic && c.intent == other.Intent })
 }
 
 // emptyWords are the stems of words that say nothing about a question's

@@ -257,6 +257,37 @@ intents:
 	}
 }
 
+// TestWhichCountry: an answer is about the country that the question names, or not
+// about the one that it leaves out; a figure to compare with is none that it
+// supposes.
+func TestWhichCountry(t *testing.T) {
+	base := embeddedBase(t)
+	for _, tt := range []struct {
+		question, want string
+		premise        bool
+	}{
+		{"did biden give a deadline for iraq", "iraq_date", false},
+		{"has the president made a decision about iraq", "iraq_date", false},
+		{"has the president made a decision about afghanistan", "afghan_decision", false},
+		{"besides iraq, which withdrawal is on biden's desk", "afghan_deadline", false},
+		{"except for afghanistan, is there a deadline", "", false},
+		{"who other than blinken met hussein", "", false},
+		{"who is iraq's defense minister", "", false},
+		{"are there fewer than 3,000 troops in iraq", "troop_count.iraq", false},
+		{"are there 2,500 or 5,200 troops in iraq", "troop_count.iraq", false},
+		{"are there 5,200 troops in iraq", "troop_count.iraq", true},
+	} {
+		got := base.Match(tt.question)
+		id := ""
+		if got.Outcome == Answered && got.Answers[0] != nil {
+			id = got.Answers[0].ID
+		}
+		if id != tt.want || got.Premise != tt.premise {
+			t.Errorf("Match(%q) is %s %q, premise %t; want %q, premise %t", tt.question, got.Outcome, id, got.Premise, tt.want, tt.premise)
+		}
+	}
+}
+
 // TestGreetsByName: a greeting may be to somebody.
 func TestGreetsByName(t *testing.T) {
 	base := embeddedBase(t)

@@ -357,9 +357,16 @@ const ofAnswer = 1000
 // readAnswers adds what the answers know to what their examples do.
 func (m *matcher) readAnswers() {
 	q := &question{}
-	m.numbers = make(map[string]map[string]bool)
+	m.numbers, m.about = make(map[string]map[string]bool), make(map[string]map[int32]bool)
 	for i, in := range m.base.Intents {
 		for _, a := range in.Answers {
+			m.about[a.ID] = make(map[int32]bool)
+			m.lexicon.read(a.Text, q)
+			for _, c := range q.concepts {
+				if c.entity != noEntity {
+					m.about[a.ID][c.entity] = true
+				}
+			}
 			numbers := make(map[string]bool)
 			m.numbers[a.ID] = numbers
 			texts := append([]string{a.Text}, a.Notes...)

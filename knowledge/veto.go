@@ -36,10 +36,54 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 			return VetoEntity, string(q.text.token(int(w.at))), false
 		}
 	}
+	if name := m.excepted(q, class); name != "" {
+		return VetoEntity, name, false
+	}
 	if words := m.counted(q, class); words != "" {
 		return VetoCounted, words, false
 	}
 	return NoVeto, "", misattributed
+}
+
+// excepted is the name of what q leaves out although class answers with it and
+// with nothing else of its kind: "except for Afghanistan, is there a deadline?"
+func (m *matcher) excepted(q *question, class int) string {
+	about := m.about[m.base.Intents[m.classes[class].intent].Answers[0].ID]
+	for i, c := range q.concepts {
+		if c.entity == noEntity || !about[c.entity] || !q.exceptedAt(int(c.first)) {
+			continue
+		}
+		kind, others := m.base.Entities[c.entity].Kind, false
+		for e := range about {
+			named := slices.ContainsFunc(q.concepts, func(c concept) bool { return c.entity == e })
+			others = others || !named && m.base.Entities[e].Kind == kind
+		}
+		if !others {
+			return m.base.Entities[q.concepts[i].entity].Name
+		}
+	}
+	return ""
+}
+
+// exceptedAt reports whether "except", "other than" or the like leads up to the
+// word at.
+func (q *question) exceptedAt(at int) bool {
+	for at--; at >= 0 && linkWords[q.words[at].stem]; at-- {
+	}
+	if at < 0 {
+		return false
+	}
+	switch w := q.words[at].stem; w {
+	case "except", "besid", "exclud", "without":
+		return true
+	case "than":
+		return at > 0 && q.words[at-1].stem == "other"
+	case "count":
+		return at > 0 && (q.words[at-1].stem == "not" || q.words[at-1].stem == "without")
+	case "apart", "asid":
+		return true
+	}
+	return false
 }
 
 // checksOne reports whether q asks for a yes to c's being the one: "it was Price
@@ -248,13 +292,42 @@ func (m *matcher) quotation(s string) (foreign string, held bool) {
 	return "", held
 }
 
+// compares reports whether the figure or date of q's concept i is one to compare
+// with or to choose from: "fewer than 3,000", "2,500 or 5,200".
+func (m *matcher) compares(q *question, r *Result, i int) bool {
+	c := q.concepts[i]
+	for at := c.first - 1; at >= max(0, c.first-3); at-- {
+		if comparisons[q.words[at].stem] {
+			return true
+		}
+	}
+	for _, other := range q.concepts {
+		first, last := min(c.last, other.last)+1, max(c.first, other.first)
+		if other.id != c.id || first != last-1 || q.words[first].stem != "or" {
+			continue
+		}
+		for _, a := range r.Answers {
+			if a != nil && m.numbers[a.ID][q.words[other.first].stem] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// comparisons are the stems of words in front of a figure to compare with.
+var comparisons = makeSet("fewer less more least most over under below abov than")
+
 // premise reports whether q supposes a figure, year, month or day of the week
 // that r's answers do not hold. Small numbers are left out: they count minutes
 // and lines as often as what the question is about. So is a month or day that
 // the announcement speaks of elsewhere: the contrast tells where it belongs.
 func (m *matcher) premise(q *question, r *Result) bool {
-	for _, c := range q.concepts {
+	for i, c := range q.concepts {
 		w := &q.words[c.first]
+		if m.compares(q, r, i) {
+			continue
+		}
 		switch c.id {
 		case numberConcept, yearConcept:
 			if len(w.stem) < 3 {
