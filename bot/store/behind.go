@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,7 +135,9 @@ func (b *behind) written(n int) {
 			}
 		}
 	}
-	b.queue = append([]write(nil), b.queue[n:]...)
+	if b.queue = slices.Delete(b.queue, 0, n); cap(b.queue) > 4*b.most && len(b.queue) < b.most {
+		b.queue = slices.Clone(b.queue) // a long outage is over
+	}
 	if b.closed && len(b.queue) == 0 {
 		close(b.empty)
 	}

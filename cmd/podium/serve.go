@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,10 @@ const (
 	maxBody = 1 << 20 // of a request, in bytes
 
 	settle = 3 * time.Second // until the start is over, and gives back its memory
+
+	// Most of the heap is the model, which stays: half as much again in garbage
+	// is 6 MB under load, and saves a twentieth of the time of an answer.
+	gcPercent = 150
 
 	// Who sends a request shows once its body is read, so that strangers choose
 	// how much memory that takes: at most so many connections with a small body
@@ -217,6 +222,9 @@ func (p *program) serveFrom(ctx context.Context, s config.Settings, base *knowle
 		}
 	}
 	sv.workers = append(sv.workers, &worker{name: "reminders", run: func(ctx context.Context) error { return reminders.Run(ctx, h) }})
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	// Reading the knowledge file leaves more garbage than podium ever needs
 	// again at once.
 	debug.FreeOSMemory()
