@@ -49,7 +49,7 @@ func (m *matcher) veto(q *question, s string, class int, sure bool) (v Veto, wor
 // with nothing else of its kind: "except for Afghanistan, is there a deadline?"
 func (m *matcher) excepted(q *question, class int) string {
 	about := m.about[m.base.Intents[m.classes[class].intent].Answers[0].ID]
-	for i, c := range q.concepts {
+	for _, c := range q.concepts {
 		if c.entity == noEntity || !about[c.entity] || !q.exceptedAt(int(c.first)) {
 			continue
 		}
@@ -59,7 +59,7 @@ func (m *matcher) excepted(q *question, class int) string {
 			others = others || !named && m.base.Entities[e].Kind == kind
 		}
 		if !others {
-			return m.base.Entities[q.concepts[i].entity].Name
+			return m.base.Entities[c.entity].Name
 		}
 	}
 	return ""
@@ -73,15 +73,13 @@ func (q *question) exceptedAt(at int) bool {
 	if at < 0 {
 		return false
 	}
-	switch w := q.words[at].stem; w {
-	case "except", "besid", "exclud", "without":
+	switch q.words[at].stem {
+	case "except", "besid", "exclud", "without", "apart", "asid":
 		return true
 	case "than":
 		return at > 0 && q.words[at-1].stem == "other"
 	case "count":
 		return at > 0 && (q.words[at-1].stem == "not" || q.words[at-1].stem == "without")
-	case "apart", "asid":
-		return true
 	}
 	return false
 }

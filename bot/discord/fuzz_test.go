@@ -176,8 +176,8 @@ func FuzzMessage(f *testing.F) {
 // Whatever it was, podium hears what is said next on that connection, if Discord
 // has neither ended it nor told podium another name.
 func FuzzGateway(f *testing.F) {
-	const frames, first, binary, ping, closing, raw = 0, 1, 2, 3, 4, 5
-	var heard sync.Map // ids of messages
+	const first = bottest.Kinds // frames in place of the first hello
+	var heard sync.Map          // ids of messages
 	a, server, _ := offline(f, bot.HandlerFunc(func(ctx context.Context, m bot.Message) (bot.Reply, error) {
 		heard.Store(m.ID, true)
 		return bottest.Echo(ctx, m)
@@ -211,30 +211,14 @@ func FuzzGateway(f *testing.F) {
 			}
 		}()
 		s := play.Load()
-		text := func(b []byte) { _ = ws.WriteMessage(websocket.TextMessage, b) } // podium may be gone
-		if s.kind != first {
-			text(hello)
-			text(ready)
+		kind := s.kind
+		if kind == first {
+			kind = bottest.Frames
+		} else if ws.WriteMessage(websocket.TextMessage, hello) != nil || ws.WriteMessage(websocket.TextMessage, ready) != nil {
+			return
 		}
-		control := s.data[:min(len(s.data), 125)]
-		switch s.kind {
-		case frames, first:
-			for line := range bytes.SplitSeq(s.data, []byte("\n")) {
-				text(line)
-			}
-		case binary:
-			_ = ws.WriteMessage(websocket.BinaryMessage, s.data)
-		case ping:
-			_ = ws.WriteControl(websocket.PingMessage, control, time.Now().Add(time.Second))
-			_ = ws.WriteControl(websocket.PongMessage, control, time.Now().Add(time.Second))
-		case closing:
-			_ = ws.WriteControl(websocket.CloseMessage, control, time.Now().Add(time.Second))
-		case raw:
-			_, _ = ws.NetConn().Write(s.data)
-		}
-		text(s.last)
-		_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
-		if s.kind == raw {
+		bottest.Send(ws, kind, s.data, s.last)
+		if s.kind == bottest.Raw {
 			return // podium may wait for the rest of a frame
 		}
 		<-gone
@@ -254,20 +238,20 @@ func FuzzGateway(f *testing.F) {
 		[]byte(`{"op":1}`), []byte(`{"op":7}`), []byte(`{"op":9,"d":false}`), []byte(`{"op":9,"d":true}`), []byte(`{"op":11}`), []byte(`{"op":10,"d":{"heartbeat_interval":1}}`),
 		[]byte(`{"op":10,"d":{"heartbeat_interval":9223372036854775807}}`), []byte(`{"op":0,"t":"MESSAGE_CREATE","d":{"author":[]}}`), []byte(`{"op":"0","s":1e99}`), []byte("null"), []byte(""),
 	} {
-		f.Add(uint8(frames), frame)
+		f.Add(uint8(bottest.Frames), frame)
 		f.Add(uint8(first), frame)
 		f.Add(uint8(first), slices.Concat(hello, []byte("\n"), ready, []byte("\n"), frame))
 	}
-	f.Add(uint8(binary), ready)
-	f.Add(uint8(ping), []byte("x"))
+	f.Add(uint8(bottest.Binary), ready)
+	f.Add(uint8(bottest.Ping), []byte("x"))
 	for _, code := range []int{1000, 1001, 4000, 4003, 4004, 4007, 4010, 4011, 4012, 4013, 4014, 9999} {
-		f.Add(uint8(closing), websocket.FormatCloseMessage(code, "why"))
+		f.Add(uint8(bottest.Closing), websocket.FormatCloseMessage(code, "why"))
 	}
-	f.Add(uint8(raw), []byte("\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add(uint8(bottest.Raw), []byte("\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		heard.Clear()
 		id := server.NewID()
-		kind %= raw + 1
+		kind %= first + 1
 		play.Store(&script{kind, data, dispatch(t, "MESSAGE_CREATE", server.Message(mention, map[string]any{"id": id}))})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -276,9 +260,9 @@ func FuzzGateway(f *testing.F) {
 		}
 		a.Idle()
 		switch kind {
-		case first, closing, raw:
+		case first, bottest.Closing, bottest.Raw:
 			return
-		case frames, binary:
+		case bottest.Frames, bottest.Binary:
 			for line := range bytes.SplitSeq(data, []byte("\n")) {
 				var frame struct {
 					Op   any `json:"op"`

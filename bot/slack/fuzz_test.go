@@ -31,7 +31,6 @@ import (
 // hears what is said next on that connection, if Slack has not ended it, and
 // its own frames are acknowledgements that Slack takes.
 func FuzzSocket(f *testing.F) {
-	const frames, binary, ping, closing, raw = 0, 1, 2, 3, 4
 	s := slacktest.NewServer() // for its events
 	f.Cleanup(s.Close)
 	var odd atomic.Pointer[error] // what Slack would not take
@@ -96,27 +95,11 @@ func FuzzSocket(f *testing.F) {
 				acked = acked || ack.ID == s.id
 			}
 		}()
-		text := func(b []byte) { _ = ws.WriteMessage(websocket.TextMessage, b) } // podium may be gone
-		text([]byte(`{"type":"hello","num_connections":1}`))
-		control := s.data[:min(len(s.data), 125)]
-		switch s.kind {
-		case frames:
-			for line := range bytes.SplitSeq(s.data, []byte("\n")) {
-				text(line)
-			}
-		case binary:
-			_ = ws.WriteMessage(websocket.BinaryMessage, s.data)
-		case ping:
-			_ = ws.WriteControl(websocket.PingMessage, control, time.Now().Add(time.Second))
-			_ = ws.WriteControl(websocket.PongMessage, control, time.Now().Add(time.Second))
-		case closing:
-			_ = ws.WriteControl(websocket.CloseMessage, control, time.Now().Add(time.Second))
-		case raw:
-			_, _ = ws.NetConn().Write(s.data)
+		if ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"hello","num_connections":1}`)) != nil {
+			return
 		}
-		text(s.last)
-		_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
-		if s.kind == raw {
+		bottest.Send(ws, s.kind, s.data, s.last)
+		if s.kind == bottest.Raw {
 			return // podium may wait for the rest of a frame
 		}
 		<-gone
@@ -141,15 +124,15 @@ func FuzzSocket(f *testing.F) {
 		[]byte(`{"type":"hello"}`), []byte(`{"type":"disconnect","reason":"warning"}`), []byte(`{"type":"disconnect","reason":"refresh_requested"}`), []byte(`{"type":"disconnect","reason":"link_disabled"}`),
 		[]byte(`{"type":"disconnect","reason":"too_many_websockets"}`), []byte(`{"type":7,"envelope_id":"1"}`), []byte(`{"envelope_id":"1","payload":null}`), []byte("null"), []byte("[]"), []byte(""),
 	} {
-		f.Add(uint8(frames), frame)
-		f.Add(uint8(frames), bytes.Join([][]byte{frame, frame}, []byte("\n")))
+		f.Add(uint8(bottest.Frames), frame)
+		f.Add(uint8(bottest.Frames), bytes.Join([][]byte{frame, frame}, []byte("\n")))
 	}
-	f.Add(uint8(binary), []byte("{}"))
-	f.Add(uint8(ping), []byte("x"))
-	f.Add(uint8(closing), websocket.FormatCloseMessage(websocket.CloseServiceRestart, "why"))
-	f.Add(uint8(raw), []byte("\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add(uint8(bottest.Binary), []byte("{}"))
+	f.Add(uint8(bottest.Ping), []byte("x"))
+	f.Add(uint8(bottest.Closing), websocket.FormatCloseMessage(websocket.CloseServiceRestart, "why"))
+	f.Add(uint8(bottest.Raw), []byte("\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
-		kind %= raw + 1
+		kind %= bottest.Kinds
 		heard.Clear()
 		odd.Store(nil)
 		event := s.DM("still there?")
@@ -179,7 +162,7 @@ func FuzzSocket(f *testing.F) {
 				return
 			}
 		}
-		if _, ok := heard.Load(event["event"].(map[string]any)["ts"]); kind != closing && kind != raw && (!ok || !last) {
+		if _, ok := heard.Load(event["event"].(map[string]any)["ts"]); kind != bottest.Closing && kind != bottest.Raw && (!ok || !last) {
 			t.Errorf("after %q podium hears what is said: %v, and acknowledges it: %v", data, ok, last)
 		}
 	})

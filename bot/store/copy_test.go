@@ -296,7 +296,7 @@ func TestRestoreDamaged(t *testing.T) {
 // a stranger's directory gives nothing away.
 func TestRestoreAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away; .ci/run is root")
+		t.Skip("only root can give files away: run it as root")
 	}
 	backup := filled(t)
 	const nobody = 65534

@@ -93,7 +93,7 @@ func TestDatabaseAway(t *testing.T) {
 		dir := t.TempDir()
 		disk := smallDisk(t, dir)
 		if disk.dir == "" {
-			t.Skip("only root may mount a small disk, and .ci/run as root does")
+			t.Skip("only root may mount a small disk: run it as root")
 		}
 		databaseAway(t, "sqlite:"+filepath.Join(dir, "podium.db"), disk, "is full", false)
 	})
